@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Callers on the host's bus. */
+#include "alias-caller.h"
+
+#include <string.h>
+
+#include "caller.h"
+#include "limit.h"
+#include "tunnel-manager.h"
+
+struct AliasCaller
+{
+  Bridge *bridge;
+  char *name; /* unique, on the host's bus */
+  Caller *caller;
+  GPtrArray *aliases; /* Alias: those whose signals come through the channel */
+  sd_bus_slot *watch;
+  sd_bus_slot *user_call;
+};
+
+void
+alias_caller_free (AliasCaller *self)
+{
+  sd_bus_slot_unref (self->watch);
+  sd_bus_slot_unref (self->user_call);
+  caller_free (self->caller);
+  g_ptr_array_unref (self->aliases);
+  g_free (self->name);
+  g_free (self);
+}
+
+static void
+forget (AliasCaller *self)
+{
+  g_hash_table_remove (self->bridge->alias_callers, self->name);
+}
+
+/* --- What the core asks for --- */
+
+/* The guest's messages to this caller wait while the host's bus does not keep up. */
+static void
+update_flow (AliasCaller *self)
+{
+  Channel *channel = caller_get_channel (self->caller);
+  bool full = false;
+
+  for (guint i = 0; i < self->aliases->len; i++)
+    full = full || alias_is_full (self->aliases->pdata[i]);
+  if (channel != NULL)
+    channel_pause (channel, full);
+}
+
+static void
+send_reply (Caller *caller, void *origin, const WireHeader *header, const void *body,
+            size_t body_size)
+{
+  AliasCaller *self = caller_get_user_data (caller);
+
+  alias_send_reply (origin, header, self->name, body, body_size);
+}
+
+/* Through every alias of the sender that the caller has called; what everybody sees is not sent
+ * again, unless it is for this caller alone. */
+static void
+send_signal (Caller *caller, const WireMessage *message)
+{
+  AliasCaller *self = caller_get_user_data (caller);
+  const OwnerTable *owners = channel_get_owners (caller_get_channel (caller));
+  const WireHeader *header = &message->header;
+
+  if (strcmp (header->sender, BUS_DRIVER_NAME) == 0)
+    return;
+
+  for (guint i = 0; i < self->aliases->len; i++)
+    {
+      Alias *alias = self->aliases->pdata[i];
+      const OwnerEntry *entry = owner_table_find (owners, alias_get_exported (alias));
+
+      if (entry == NULL || entry->owner == NULL || strcmp (entry->owner, header->sender) != 0
+          || (header->destination == NULL
+              && bridge_settings_broadcast (self->bridge->settings, entry->name,
+                                            header->interface)))
+        continue;
+      alias_send_signal (alias, message, self->name);
+    }
+}
+
+static void
+prepare (Caller *caller, void *origin)
+{
+  AliasCaller *self = caller_get_user_data (caller);
+
+  for (guint i = 0; i < self->aliases->len; i++)
+    if (self->aliases->pdata[i] == origin)
+      return;
+
+  g_ptr_array_add (self->aliases, origin);
+  update_flow (self);
+  channel_add_match (caller_get_channel (caller), alias_get_exported (origin), NULL);
+}
+
+static void
+lost (Caller *caller)
+{
+  AliasCaller *self = caller_get_user_data (caller);
+
+  g_ptr_array_set_size (self->aliases, 0);
+}
+
+/* A caller that was refused holds nothing; it comes back as a new one. */
+static void
+idle (Caller *caller)
+{
+  AliasCaller *self = caller_get_user_data (caller);
+
+  if (caller_get_channel (caller) == NULL)
+    forget (self);
+}
+
+static const CallerOperations operations = {
+  .reply = send_reply,
+  .signal = send_signal,
+  .prepare = prepare,
+  .lost = lost,
+  .idle = idle,
+};
+
+/* --- Watching it --- */
+
+static int
+on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+{
+  AliasCaller *self = user_data;
+  const char *name, *old_owner, *new_owner;
+
+  if (bridge_is_from_bus (message)
+      && sd_bus_message_read (message, "sss", &name, &old_owner, &new_owner) >= 0
+      && strcmp (name, self->name) == 0 && new_owner[0] == '\0')
+    forget (self);
+  return 0;
+}
+
+/* Answers what waits; the caller, which then has nothing left, is forgotten by idle(). */
+static void
+give_up (AliasCaller *self)
+{
+  caller_disconnect (self->caller, "The host's bus does not say who calls and when it leaves.");
+}
+
+/* Without a watch nobody would tell that the caller has left, and its channel would stay. */
+static int
+on_watched (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+{
+  if (sd_bus_message_is_method_error (message, NULL))
+    give_up (user_data);
+  return 0;
+}
+
+static int
+on_user (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+{
+  AliasCaller *self = user_data;
+  uint32_t uid;
+
+  self->user_call = sd_bus_slot_unref (self->user_call);
+  if (sd_bus_message_is_method_error (message, NULL)
+      || sd_bus_message_read (message, "u", &uid) < 0)
+    give_up (self);
+  else
+    caller_set_uid (self->caller, uid);
+  return 0;
+}
+
+/* The match is asked for before polkit is, on the same connection: a caller that leaves in between
+ * is told of, or unknown to polkit. */
+static int
+watch (AliasCaller *self)
+{
+  g_autofree char *rule =
+      g_strdup_printf ("type='signal',sender='" BUS_DRIVER_NAME "',path='" BUS_DRIVER_PATH
+                       "',interface='" BUS_DRIVER_INTERFACE "',member='NameOwnerChanged',arg0='%s'",
+                       self->name);
+  int r = sd_bus_add_match_async (self->bridge->bus, &self->watch, rule, on_owner_changed,
+                                  on_watched, self);
+
+  if (r >= 0)
+    r = sd_bus_call_method_async (self->bridge->bus, &self->user_call, BUS_DRIVER_NAME,
+                                  BUS_DRIVER_PATH, BUS_DRIVER_INTERFACE, "GetConnectionUnixUser",
+                                  on_user, self, "s", self->name);
+  return r;
+}
+
+static AliasCaller *
+add (Bridge *bridge, const char *name)
+{
+  AliasCaller *self = g_new0 (AliasCaller, 1);
+  AuthoritySubject subject = { .uid = (uid_t) -1, .pidfd = -1 };
+
+  self->bridge = bridge;
+  self->name = g_strdup (name);
+  self->aliases = g_ptr_array_new ();
+  subject.bus_name = self->name;
+  self->caller = caller_new (bridge, &subject, &operations, self);
+
+  if (watch (self) < 0)
+    {
+      alias_caller_free (self);
+      return NULL;
+    }
+
+  g_hash_table_insert (bridge->alias_callers, self->name, self);
+  return self;
+}
+
+/* Looking a caller up costs the bus more than being called costs the caller: while lookups pile up
+ * nobody new is looked up. */
+static bool
+can_look_up (const Bridge *bridge)
+{
+  uint64_t queued = 0;
+
+  return sd_bus_get_n_queued_write (bridge->bus, &queued) >= 0 && queued < LIMIT_QUEUED_LOOKUPS;
+}
+
+void
+alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call)
+{
+  AliasCaller *self = g_hash_table_lookup (bridge->alias_callers, call->header.sender);
+  g_autofree char *text = NULL;
+
+  if (self == NULL && !tunnel_manager_is_up (bridge->tunnel))
+    {
+      text = g_strdup_printf ("Machine “%s” cannot be reached: %s", bridge->machine,
+                              tunnel_manager_get_reason (bridge->tunnel));
+      alias_send_error (alias, &call->header, TOMBOLO_ERROR_DISCONNECTED, text);
+      return;
+    }
+  if (self == NULL
+      && (!bridge_has_room (bridge) || !can_look_up (bridge)
+          || (self = add (bridge, call->header.sender)) == NULL))
+    {
+      text = g_strdup_printf ("Machine “%s” has too many callers for now; try again later.",
+                              bridge->machine);
+      alias_send_error (alias, &call->header, TOMBOLO_ERROR_LIMITS_EXCEEDED, text);
+      return;
+    }
+
+  caller_call (self->caller, alias, alias_get_exported (alias), call);
+}
+
+void
+alias_callers_hold (Bridge *bridge, const Alias *alias)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, bridge->alias_callers);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (g_ptr_array_find (((AliasCaller *) value)->aliases, alias, NULL))
+      update_flow (value);
+}
+
+void
+alias_callers_resume (Bridge *bridge)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, bridge->alias_callers);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    update_flow (value);
+}
+
+void
+alias_callers_drop (Bridge *bridge, Alias *alias, bool silently)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, bridge->alias_callers);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      AliasCaller *self = value;
+
+      caller_drop_origin (self->caller, alias, silently);
+      /* With a new bus connection signals go on; with the alias gone they end. */
+      if (!silently)
+        {
+          g_ptr_array_remove (self->aliases, alias);
+          update_flow (self); /* it will not tell when it is drained */
+        }
+    }
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Callers on the host's bus: one for each unique name that has called an alias, until it leaves. */
+#pragma once
+
+#include "alias.h"
+
+typedef struct AliasCaller AliasCaller;
+
+/* A call that came to `alias`; its destination is the exported name already. */
+void alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call);
+
+/* As caller_drop_origin(), for every caller. */
+void alias_callers_drop (Bridge *bridge, Alias *alias, bool silently);
+
+/* The host's bus does not keep up with `alias`: what the guest says to callers of it waits. */
+void alias_callers_hold (Bridge *bridge, const Alias *alias);
+/* The host's bus takes more again: callers none of whose aliases is full go on. */
+void alias_callers_resume (Bridge *bridge);
+
+/* For the hash table of the bridge. */
+void alias_caller_free (AliasCaller *caller);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One exported name on the host's bus: a connection of its own, because clients call the owner's
+ * unique name, which therefore has to tell the service. It owns the alias while the guest's name is
+ * owned or can be started, and is always queued for the gate name, by which bus policies open it.
+ */
+#pragma once
+
+#include "bridge.h"
+#include "error.h"
+
+/* Every alias connection queues for it. */
+#define ALIAS_GATE_NAME TOMBOLO_GUEST_PREFIX
+
+typedef struct Alias Alias;
+
+/* NULL, and logged, where `exported` gives no valid name on the host. */
+Alias *alias_new (Bridge *bridge, const char *exported);
+void alias_free (Alias *alias);
+
+const char *alias_get_exported (const Alias *alias);
+const char *alias_get_name (const Alias *alias);
+/* Whether the host's bus has given us the name. */
+bool alias_is_owned (const Alias *alias);
+
+/* What the guest says of the name. A new owner after another makes clients start over: the alias is
+ * released and owned again. */
+void alias_update (Alias *alias, const OwnerEntry *entry);
+/* The tunnel is down, or the name is exported no more. */
+void alias_release (Alias *alias);
+
+/* Whether the host's bus does not keep up: whose messages go through here waits, until all has been
+ * taken, for alias_callers_resume() or broadcast_resume(). */
+bool alias_is_full (const Alias *alias);
+
+/* Sends a reply to `destination`; an error where it does not fit. */
+void alias_send_reply (Alias *alias, const WireHeader *reply, const char *destination,
+                       const void *body, size_t body_size);
+/* `destination` NULL: to everybody. Dropped, and logged, where the bus does not keep up. */
+void alias_send_signal (Alias *alias, const WireMessage *signal, const char *destination);
+/* An error in answer to `call`, which has a sender. */
+void alias_send_error (Alias *alias, const WireHeader *call, TomboloError code, const char *text);

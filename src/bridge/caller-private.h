@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A caller from within: what caller.c and caller-queue.c share. */
+#pragma once
+
+#include "caller.h"
+#include "channel-pool.h"
+
+typedef enum
+{
+  CALL_NEW,
+  CALL_CHECKING, /* at polkit */
+  CALL_ALLOWED,  /* waits for the channel */
+} CallStage;
+
+/* A call on its way to the guest; a copy of its own where it has to wait. */
+typedef struct
+{
+  GList link;
+  CallStage stage;
+  bool hello;
+  void *origin;
+  const char *name;
+  WireMessage message;
+  char *owned_name;
+  char *owned_destination;
+  uint8_t *owned_bytes;
+} Call;
+
+struct Caller
+{
+  Bridge *bridge;
+  GList link;
+  AuthoritySubject subject;
+  const CallerOperations *operations;
+  void *user_data;
+  Channel *channel;
+  PoolRequest *request;
+  AuthorityCheck *check; /* of the queue's head */
+  GQueue queue;          /* Call, in the caller's order */
+  size_t waiting_size;   /* of its messages */
+  GHashTable *pending;   /* serial: origin */
+};
+
+/* The origin of calls that nobody waits for any more. */
+extern char caller_dropped;
+#define CALLER_DROPPED ((void *) &caller_dropped)
+
+/* Whether, with this one off the bridge's list, its user has no other. */
+bool caller_is_last_of_user (const Caller *caller);
+
+void caller_count_calls (Caller *caller, int change);
+
+/* Whether the call may go on; where not, it was failed. */
+bool caller_admit (Caller *caller, void *origin, const WireMessage *message);
+/* Whether its bytes may wait. */
+bool caller_has_room (const Caller *caller, const WireMessage *message);
+void caller_enqueue (Caller *caller, const Call *call);
+void caller_drop_head (Caller *caller);
+/* Fails all that wait. */
+void caller_fail_queue (Caller *caller, const char *reason);
+
+void caller_send_failure (Caller *caller, void *origin, uint32_t reply_serial, TomboloError code,
+                          const char *text);
+void caller_fail_disconnected (Caller *caller, const Call *call, const char *reason);
+void caller_fail_over_limit (Caller *caller, const Call *call);
+void caller_fail_no_room (Caller *caller, const Call *call);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What tombolod tells a bridge of its machine. */
+#include "settings.h"
+
+#include <net/if.h>
+#include <string.h>
+
+#include "limit.h"
+#include "machine-file.h"
+#include "setting-value.h"
+
+void
+bridge_settings_free (BridgeSettings *settings)
+{
+  if (settings == NULL)
+    return;
+
+  g_free (settings->machine);
+  g_free (settings->interface);
+  g_ptr_array_unref (settings->broadcasts);
+  g_ptr_array_unref (settings->aliases);
+  g_free (settings);
+}
+
+static void
+broadcast_free (gpointer data)
+{
+  MachineBroadcast *broadcast = data;
+
+  g_free (broadcast->name);
+  g_free (broadcast->interface);
+  g_free (broadcast);
+}
+
+static void
+alias_free_pair (gpointer data)
+{
+  MachineAlias *alias = data;
+
+  g_free (alias->exported);
+  g_free (alias->alias);
+  g_free (alias);
+}
+
+/* Returns NULL, or what is wrong; to be freed with g_free(). */
+static char *
+read_entry (BridgeSettings *settings, const char *group, const char *key, const char *value)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (g_str_equal (group, "Bus"))
+    {
+      if (g_str_equal (key, "Broadcast"))
+        return setting_read_broadcast (value, &settings->broadcasts);
+      if (g_str_equal (key, "Alias"))
+        return setting_read_alias (value, &settings->aliases);
+    }
+  else if (g_str_equal (key, "Machine") && settings->machine == NULL)
+    {
+      if (!machine_name_validate (value, &error))
+        return g_strdup (error->message);
+      settings->machine = g_strdup (value);
+      return NULL;
+    }
+  else if (g_str_equal (key, "Interface") && settings->interface == NULL)
+    {
+      if (strlen (value) >= IF_NAMESIZE)
+        return g_strdup ("it is longer than an interface's name can be.");
+      settings->interface = g_strdup (value);
+      return NULL;
+    }
+  else if (g_str_equal (key, "GuestMAC"))
+    return mac_from_string (value, settings->guest_mac) ? NULL
+                                                        : g_strdup ("it is not a MAC address.");
+
+  return g_strdup ("the key is not known here, or stands twice.");
+}
+
+static gboolean
+read_lines (BridgeSettings *settings, MachineFileReader *reader, GError **error)
+{
+  g_autofree char *group = g_strdup ("");
+
+  for (;;)
+    {
+      g_autofree char *problem = NULL;
+
+      switch (machine_file_reader_next (reader, error))
+        {
+        case MACHINE_FILE_FAULT:
+          return FALSE;
+        case MACHINE_FILE_END:
+          return (settings->machine != NULL && settings->interface != NULL)
+                 || machine_file_fault (error, reader->file, reader->line,
+                                        "“Machine=” or “Interface=” is missing.");
+        case MACHINE_FILE_GROUP:
+          if (!g_str_equal (reader->name, "Bridge") && !g_str_equal (reader->name, "Bus"))
+            return machine_file_fault (error, reader->file, reader->line,
+                                       "Group [%s] is not known.", reader->name);
+          g_free (group);
+          group = g_strdup (reader->name);
+          break;
+        case MACHINE_FILE_ENTRY:
+          problem = read_entry (settings, group, reader->name, reader->value);
+          if (problem != NULL)
+            return machine_file_fault (error, reader->file, reader->line, "“%s=”: %s", reader->name,
+                                       problem);
+          break;
+        }
+    }
+}
+
+BridgeSettings *
+bridge_settings_from_text (const char *text, gsize size, GError **error)
+{
+  g_autoptr (BridgeSettings) settings = g_new0 (BridgeSettings, 1);
+  g_auto (MachineFileReader) reader = { 0 };
+
+  settings->broadcasts = g_ptr_array_new_with_free_func (broadcast_free);
+  settings->aliases = g_ptr_array_new_with_free_func (alias_free_pair);
+
+  if (!machine_file_reader_open (&reader, text, size, BRIDGE_CREDENTIAL, error)
+      || !read_lines (settings, &reader, error))
+    return NULL;
+
+  return g_steal_pointer (&settings);
+}
+
+char *
+bridge_settings_get_alias (const BridgeSettings *settings, const char *exported)
+{
+  for (guint i = 0; i < settings->aliases->len; i++)
+    {
+      const MachineAlias *alias = settings->aliases->pdata[i];
+
+      if (g_str_equal (alias->exported, exported))
+        return g_strdup (alias->alias);
+    }
+
+  return machine_name_to_alias (settings->machine, exported);
+}
+
+bool
+bridge_settings_broadcast (const BridgeSettings *settings, const char *exported,
+                           const char *interface)
+{
+  for (guint i = 0; i < settings->broadcasts->len; i++)
+    {
+      const MachineBroadcast *broadcast = settings->broadcasts->pdata[i];
+
+      if (g_str_equal (broadcast->name, exported)
+          && (broadcast->interface == NULL || g_str_equal (broadcast->interface, interface)))
+        return true;
+    }
+
+  return false;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tombolo-agent/1 channel: the exports, and their changes. */
+#include "agent-channel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "body.h"
+#include "bus-client.h"
+#include "config.h"
+
+struct AgentChannel
+{
+  Agent *agent;
+  void (*closed) (AgentChannel *channel, Agent *agent);
+  Connection *host;
+  uint32_t serial;
+  bool subscribed;
+};
+
+static uint32_t
+next_serial (AgentChannel *channel)
+{
+  if (++channel->serial == 0)
+    channel->serial = 1;
+  return channel->serial;
+}
+
+static void
+write_export (WireWriter *body, const OwnerEntry *entry)
+{
+  wire_writer_string (body, entry->name);
+  wire_writer_string (body, entry->owner != NULL ? entry->owner : "");
+  wire_writer_boolean (body, entry->activatable);
+}
+
+/* A host that reads nothing is no host: its channel ends where the queue does. */
+static void
+send (AgentChannel *channel, WireHeader *header, WireWriter *body)
+{
+  size_t size;
+  const uint8_t *data = wire_writer_data (body, &size);
+
+  header->byte_order = wire_native_byte_order ();
+  header->flags = WIRE_NO_REPLY_EXPECTED;
+  header->serial = next_serial (channel);
+  if (connection_send (channel->host, header, data, size) == -ENOBUFS)
+    connection_abort (channel->host, -ENOBUFS);
+}
+
+static void
+answer_subscribe (AgentChannel *channel, const WireHeader *call)
+{
+  const OwnerTable *exports = agent_get_exports (channel->agent);
+  WireHeader header = { .type = WIRE_METHOD_RETURN,
+                        .reply_serial = call->serial,
+                        .signature = "sa(ssb)" };
+  WireWriter *body = wire_writer_new ();
+  size_t mark;
+
+  wire_writer_string (body, TOMBOLO_VERSION);
+  mark = wire_writer_begin_array (body, 8);
+  for (unsigned i = 0; i < exports->n_entries; i++)
+    {
+      wire_writer_begin_struct (body);
+      write_export (body, &exports->entries[i]);
+    }
+  wire_writer_end_array (body, mark);
+
+  channel->subscribed = true;
+  send (channel, &header, body);
+  wire_writer_free (body);
+}
+
+static void
+on_message (Connection *connection, const WireMessage *message, void *user_data)
+{
+  const WireHeader *header = &message->header;
+  AgentChannel *channel = user_data;
+
+  if (header->type != WIRE_METHOD_CALL)
+    {
+      agent_complain (channel->agent, "The host sent what is not a call; its channel is closed.");
+      connection_abort (connection, -EPROTO);
+    }
+  else if (g_strcmp0 (header->interface, AGENT_INTERFACE) == 0
+           && strcmp (header->member, "Subscribe") == 0 && header->signature[0] == '\0')
+    answer_subscribe (channel, header);
+  else
+    connection_send_error (connection, header, next_serial (channel), NULL, NULL,
+                           "org.freedesktop.DBus.Error.UnknownMethod",
+                           "This agent does not know that method.");
+}
+
+static void
+on_closed (Connection *connection, int reason, void *user_data)
+{
+  AgentChannel *channel = user_data;
+
+  channel->closed (channel, channel->agent);
+}
+
+static const ConnectionHandlers handlers = { .message = on_message, .closed = on_closed };
+
+AgentChannel *
+agent_channel_new (Agent *agent, Stream *stream,
+                   void (*closed) (AgentChannel *channel, Agent *agent))
+{
+  AgentChannel *channel = g_new0 (AgentChannel, 1);
+
+  channel->agent = agent;
+  channel->closed = closed;
+  if (connection_new (agent_get_event (agent), stream, &handlers, channel, &channel->host) < 0)
+    {
+      stream_free (stream);
+      g_free (channel);
+      return NULL;
+    }
+
+  return channel;
+}
+
+void
+agent_channel_free (AgentChannel *channel)
+{
+  if (channel == NULL)
+    return;
+
+  connection_free (channel->host);
+  g_free (channel);
+}
+
+void
+agent_channel_send_change (AgentChannel *channel, const OwnerEntry *entry)
+{
+  WireHeader header = { .type = WIRE_SIGNAL,
+                        .path = AGENT_PATH,
+                        .interface = AGENT_INTERFACE,
+                        .member = "ExportChanged",
+                        .signature = "ssb" };
+  WireWriter *body;
+
+  if (!channel->subscribed)
+    return;
+
+  body = wire_writer_new ();
+  write_export (body, entry);
+  send (channel, &header, body);
+  wire_writer_free (body);
+}

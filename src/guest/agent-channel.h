@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tombolo-agent/1 channel: peer-to-peer D-Bus, on which the bridge learns the exports.
+ *
+ *   Subscribe () -> (s version, a(ssb) exports: name, owner or "", activatable)
+ *   signal ExportChanged (s name, s owner, b activatable), from then on
+ */
+#pragma once
+
+#include "agent.h"
+#include "stream.h"
+
+typedef struct AgentChannel AgentChannel;
+
+/* Takes `stream`. `closed` is called once, when the channel has to be freed. */
+AgentChannel *agent_channel_new (Agent *agent, Stream *stream,
+                                 void (*closed) (AgentChannel *channel, Agent *agent));
+void agent_channel_free (AgentChannel *channel);
+
+void agent_channel_send_change (AgentChannel *channel, const OwnerEntry *entry);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The guest's agent as a whole. */
+#include "agent.h"
+
+#include <gio/gio.h>
+#include <stdio.h>
+
+#include "agent-channel.h"
+#include "channel.h"
+#include "limit.h"
+#include "log.h"
+#include "refusals.h"
+#include "session.h"
+
+/* A channel for each caller, the spares, and one for broadcasts. */
+#define LIMIT_CHANNELS (LIMIT_CALLERS_MACHINE + LIMIT_SPARE_CHANNELS + 1)
+
+struct Agent
+{
+  sd_event *event;
+  const GuestPolicy *policy;
+  char *bus_path;
+  Exports *exports;
+  TunnelListener *listener;
+  GHashTable *channels; /* GuestChannel, a set */
+  AgentChannel *control;
+  Refusals *refusals;
+  RateLimit complaints;
+};
+
+static void
+on_channel_closed (GuestChannel *channel, Agent *agent)
+{
+  g_hash_table_remove (agent->channels, channel);
+}
+
+static void
+on_control_closed (AgentChannel *channel, Agent *agent)
+{
+  log_notice (NULL, "The host's bridge is gone.");
+  refusals_set_state (agent->refusals, "Not connected");
+  g_clear_pointer (&agent->control, agent_channel_free);
+}
+
+static void
+add_channel (Agent *agent, Stream *stream)
+{
+  GuestChannel *channel;
+
+  if (g_hash_table_size (agent->channels) >= LIMIT_CHANNELS)
+    {
+      agent_complain (agent, "The host opened more than %d channels; one is closed.",
+                      LIMIT_CHANNELS);
+      stream_free (stream);
+      return;
+    }
+
+  channel = guest_channel_new (agent, stream, on_channel_closed);
+  if (channel != NULL)
+    g_hash_table_add (agent->channels, channel);
+}
+
+/* The newest wins: a bridge that was killed may leave its connection behind for a while. */
+static void
+replace_control (Agent *agent, Stream *stream)
+{
+  g_clear_pointer (&agent->control, agent_channel_free);
+  agent->control = agent_channel_new (agent, stream, on_control_closed);
+  refusals_set_state (agent->refusals, "Connected");
+  log_message (LOG_LEVEL_NOTICE, NULL, LOG_ID_TUNNEL_UP, "The host's bridge is connected.");
+}
+
+static void
+on_session (Stream *stream, ChannelKind kind, const GError *error, void *user_data)
+{
+  Agent *agent = user_data;
+
+  if (stream == NULL)
+    {
+      refusals_count (agent->refusals, REFUSED_HANDSHAKE);
+      if (rate_limit_pass (&agent->complaints))
+        log_message (LOG_LEVEL_WARNING, NULL, LOG_ID_TUNNEL_REFUSED, "A connection was refused: %s",
+                     error->message);
+      return;
+    }
+
+  switch (kind)
+    {
+    case CHANNEL_BUS:
+      add_channel (agent, stream);
+      break;
+    case CHANNEL_AGENT:
+      replace_control (agent, stream);
+      break;
+    default:
+      agent_complain (agent, "The host opened a channel of a kind that this agent does not serve.");
+      stream_free (stream);
+      break;
+    }
+}
+
+static void
+on_export_changed (const OwnerEntry *entry, void *user_data)
+{
+  Agent *agent = user_data;
+
+  if (agent->control != NULL)
+    agent_channel_send_change (agent->control, entry);
+}
+
+int
+agent_new (sd_event *event, const Identity *identity, int interface_index,
+           const GuestPolicy *policy, const char *bus_path, Agent **ret_agent, GError **error)
+{
+  g_autoptr (TunnelContext) context = tunnel_context_new (identity, error);
+  Agent *agent;
+  int r;
+
+  if (context == NULL)
+    return -EINVAL;
+
+  agent = g_new0 (Agent, 1);
+  agent->event = sd_event_ref (event);
+  agent->policy = policy;
+  agent->bus_path = g_strdup (bus_path);
+  agent->refusals = refusals_new (event, "Not connected");
+  agent->channels = g_hash_table_new_full (NULL, NULL, (GDestroyNotify) guest_channel_free, NULL);
+
+  r = tunnel_listen (event, context, interface_index, on_session, agent, &agent->listener);
+  if (r < 0)
+    {
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (-r),
+                   "Cannot listen on port %d of interface %d: %s", TUNNEL_PORT, interface_index,
+                   g_strerror (-r));
+      agent_free (agent);
+      return r;
+    }
+
+  agent->exports = exports_new (event, bus_path, agent_get_names (agent), on_export_changed, agent);
+  *ret_agent = agent;
+  return 0;
+}
+
+void
+agent_free (Agent *agent)
+{
+  if (agent == NULL)
+    return;
+
+  tunnel_listener_free (agent->listener);
+  agent_channel_free (agent->control);
+  g_hash_table_unref (agent->channels);
+  exports_free (agent->exports);
+  refusals_free (agent->refusals);
+  sd_event_unref (agent->event);
+  g_free (agent->bus_path);
+  g_free (agent);
+}
+
+sd_event *
+agent_get_event (const Agent *agent)
+{
+  return agent->event;
+}
+
+const char *
+agent_get_bus_path (const Agent *agent)
+{
+  return agent->bus_path;
+}
+
+const char *const *
+agent_get_names (const Agent *agent)
+{
+  return (const char *const *) agent->policy->system;
+}
+
+const OwnerTable *
+agent_get_exports (const Agent *agent)
+{
+  return exports_get_table (agent->exports);
+}
+
+void
+agent_complain (Agent *agent, const char *format, ...)
+{
+  char text[LIMIT_LOG_LINE];
+  va_list arguments;
+
+  refusals_count (agent->refusals, REFUSED_MESSAGE);
+  if (!rate_limit_pass (&agent->complaints))
+    return;
+
+  va_start (arguments, format);
+  vsnprintf (text, sizeof text, format, arguments);
+  va_end (arguments);
+  log_warning (NULL, "%s", text);
+}

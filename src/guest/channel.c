@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One tombolo-bus/1 channel. Its first message is Open; then it is a D-Bus connection on which the
+ * host calls exported names, their owners and the driver, and hears replies and signals of theirs.
+ */
+#include "channel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "body.h"
+#include "bus-client.h"
+#include "driver.h"
+#include "error.h"
+#include "limit.h"
+#include "log.h"
+
+typedef enum
+{
+  STATE_NEW,     /* Open is to come */
+  STATE_OPENING, /* the bus is asked for the owners */
+  STATE_OPEN,
+} ChannelState;
+
+/* How a pending call's reply is treated. */
+typedef enum
+{
+  REPLY_PASS = 1,
+  REPLY_WRAP_CREDENTIALS,
+} ReplyKind;
+
+struct GuestChannel
+{
+  Agent *agent;
+  void (*closed) (GuestChannel *channel, Agent *agent);
+  ChannelState state;
+  Connection *host;
+  BusClient *bus;
+  OwnerTable owners;
+  GHashTable *pending; /* serials of calls that the bus owes a reply: ReplyKind */
+  sd_event_source *deadline;
+  WireHeader open_call; /* its serial and flags alone */
+  unsigned missing;     /* owners that are still asked for */
+};
+
+static void
+channel_close (GuestChannel *channel)
+{
+  channel->closed (channel, channel->agent);
+}
+
+static uint32_t
+next_serial (GuestChannel *channel)
+{
+  uint32_t serial;
+
+  if (channel->bus == NULL)
+    return 1;
+
+  /* A serial of ours that a caller's pending call has, too, would take its reply. */
+  do
+    serial = bus_client_next_serial (channel->bus);
+  while (g_hash_table_contains (channel->pending, GUINT_TO_POINTER (serial)));
+
+  return serial;
+}
+
+/* The bus waits while the host does not read fast enough, and the other way round: nothing is
+ * dropped, and the queues stay short. */
+static void
+hold_bus (GuestChannel *channel)
+{
+  if (connection_get_queued (channel->host) > LIMIT_FLOW_SIZE)
+    connection_pause (bus_client_get_connection (channel->bus), true);
+}
+
+static void
+hold_host (GuestChannel *channel)
+{
+  if (connection_get_queued (bus_client_get_connection (channel->bus)) > LIMIT_FLOW_SIZE)
+    connection_pause (channel->host, true);
+}
+
+static void
+send_to_host (GuestChannel *channel, const WireHeader *header, const void *body, size_t size)
+{
+  /* With the bus held back this takes a host that floods the driver and reads nothing. */
+  if (connection_send (channel->host, header, body, size) == -ENOBUFS)
+    connection_abort (channel->host, -ENOBUFS);
+  hold_bus (channel);
+}
+
+static void
+send_error (GuestChannel *channel, const WireHeader *call, const char *error_name, const char *text)
+{
+  connection_send_error (channel->host, call, next_serial (channel), BUS_DRIVER_NAME, NULL,
+                         error_name, text);
+}
+
+static void
+send_reply (GuestChannel *channel, const WireHeader *call, WireWriter *body, const char *signature)
+{
+  WireHeader header = { .byte_order = wire_native_byte_order (),
+                        .type = WIRE_METHOD_RETURN,
+                        .flags = WIRE_NO_REPLY_EXPECTED,
+                        .serial = next_serial (channel),
+                        .reply_serial = call->serial,
+                        .sender = BUS_DRIVER_NAME,
+                        .signature = signature };
+  size_t size;
+  const uint8_t *data = wire_writer_data (body, &size);
+
+  if ((call->flags & WIRE_NO_REPLY_EXPECTED) == 0)
+    send_to_host (channel, &header, data, size);
+}
+
+/* --- From the host --- */
+
+static void
+forward_call (GuestChannel *channel, const WireMessage *message, const char *member, ReplyKind kind)
+{
+  WireHeader header = message->header;
+  bool wants_reply = (header.flags & WIRE_NO_REPLY_EXPECTED) == 0;
+  gpointer serial = GUINT_TO_POINTER (header.serial);
+  int r;
+
+  if (wants_reply && g_hash_table_contains (channel->pending, serial))
+    {
+      agent_complain (channel->agent, "The host used a serial twice; its channel is closed.");
+      connection_abort (channel->host, -EPROTO);
+      return;
+    }
+  if (wants_reply && g_hash_table_size (channel->pending) >= LIMIT_PENDING_CALLS_CALLER)
+    {
+      send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_LIMITS_EXCEEDED),
+                  "Too many calls into this guest wait for replies; wait for some of them.");
+      return;
+    }
+
+  header.sender = NULL;
+  header.member = member;
+  r = connection_send (bus_client_get_connection (channel->bus), &header, message->body,
+                       message->body_size);
+  if (r < 0)
+    send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_LIMITS_EXCEEDED),
+                "The guest's bus does not keep up with this caller; try again later.");
+  else if (wants_reply)
+    g_hash_table_insert (channel->pending, serial, GINT_TO_POINTER (kind));
+  hold_host (channel);
+}
+
+static void
+take_driver_call (GuestChannel *channel, const WireMessage *message)
+{
+  DriverView view = { .owners = &channel->owners,
+                      .exports = agent_get_exports (channel->agent),
+                      .unique_name = bus_client_get_unique_name (channel->bus) };
+  DriverAnswer answer = { 0 };
+
+  switch (driver_decide (&view, message, &answer))
+    {
+    case DRIVER_FORWARD:
+      forward_call (channel, message, message->header.member, REPLY_PASS);
+      break;
+    case DRIVER_CREDENTIALS:
+      forward_call (channel, message, "GetConnectionUnixUser", REPLY_WRAP_CREDENTIALS);
+      break;
+    case DRIVER_ANSWERED:
+      send_reply (channel, &message->header, answer.body, answer.signature);
+      wire_writer_free (answer.body);
+      break;
+    case DRIVER_REFUSED:
+      send_error (channel, &message->header, answer.error_name, answer.error_text);
+      g_free (answer.error_text);
+      break;
+    }
+}
+
+static void
+take_call (GuestChannel *channel, const WireMessage *message)
+{
+  const char *destination = message->header.destination;
+  g_autofree char *text = NULL;
+
+  if (message->header.n_descriptors > 0)
+    {
+      send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
+                  "File descriptors do not cross into a guest.");
+      return;
+    }
+
+  if (destination != NULL
+      && (owner_table_find (&channel->owners, destination) != NULL
+          || (destination[0] == ':'
+              && owner_table_find_owner (&channel->owners, destination) != NULL)))
+    forward_call (channel, message, message->header.member, REPLY_PASS);
+  else if (g_strcmp0 (destination, BUS_DRIVER_NAME) == 0)
+    take_driver_call (channel, message);
+  else
+    {
+      text = g_strdup_printf ("The guest does not export “%s”; its /etc/tombolo/guest.conf says "
+                              "what it exports.",
+                              destination != NULL ? destination : "");
+      send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_NOT_EXPORTED), text);
+    }
+}
+
+/* --- From the bus --- */
+
+static void
+refuse_descriptors (GuestChannel *channel, const WireMessage *reply)
+{
+  WireHeader call = { .serial = reply->header.reply_serial };
+
+  send_error (channel, &call, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
+              "The reply carries file descriptors, which do not cross from a guest.");
+}
+
+static void
+take_reply (GuestChannel *channel, const WireMessage *message)
+{
+  WireHeader call = { .serial = message->header.reply_serial };
+  gpointer serial = GUINT_TO_POINTER (call.serial);
+  ReplyKind kind = GPOINTER_TO_INT (g_hash_table_lookup (channel->pending, serial));
+  WireHeader header = message->header;
+  WireWriter *body;
+
+  if (kind == 0)
+    return;
+  g_hash_table_remove (channel->pending, serial);
+
+  if (header.n_descriptors > 0)
+    refuse_descriptors (channel, message);
+  else if (kind == REPLY_WRAP_CREDENTIALS && header.type == WIRE_METHOD_RETURN
+           && (body = driver_wrap_credentials (message)) != NULL)
+    {
+      send_reply (channel, &call, body, "a{sv}");
+      wire_writer_free (body);
+    }
+  else
+    {
+      header.destination = NULL;
+      send_to_host (channel, &header, message->body, message->body_size);
+    }
+}
+
+/* What passes is decided by the owner alone: a signal that quotes another's name, or that came by a
+ * rule that was too wide, ends here. */
+static void
+take_signal (GuestChannel *channel, const WireMessage *message)
+{
+  WireHeader header = message->header;
+
+  if (header.sender == NULL || header.n_descriptors > 0)
+    return;
+  if (strcmp (header.sender, BUS_DRIVER_NAME) == 0)
+    {
+      if (owner_table_take_signal (&channel->owners, message, NULL) == OWNER_SIGNAL_OTHER)
+        return;
+    }
+  else if (owner_table_find_owner (&channel->owners, header.sender) == NULL)
+    return;
+
+  if (channel->state == STATE_OPEN)
+    send_to_host (channel, &header, message->body, message->body_size);
+}
+
+static void
+on_bus_message (BusClient *bus, const WireMessage *message, void *user_data)
+{
+  GuestChannel *channel = user_data;
+
+  switch (message->header.type)
+    {
+    case WIRE_METHOD_RETURN:
+    case WIRE_ERROR:
+      take_reply (channel, message);
+      break;
+    case WIRE_SIGNAL:
+      take_signal (channel, message);
+      break;
+    default:
+      connection_send_error (bus_client_get_connection (bus), &message->header,
+                             next_serial (channel), NULL, message->header.sender,
+                             tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
+                             "The host cannot be called from this guest.");
+      break;
+    }
+}
+
+static void
+on_bus_closed (BusClient *bus, int reason, void *user_data)
+{
+  GuestChannel *channel = user_data;
+
+  if (channel->state == STATE_OPENING)
+    send_error (channel, &channel->open_call, tombolo_error_name (TOMBOLO_ERROR_DISCONNECTED),
+                "The guest's bus does not take more connections.");
+  channel_close (channel);
+}
+
+static void
+on_bus_drained (BusClient *bus, void *user_data)
+{
+  GuestChannel *channel = user_data;
+
+  connection_pause (channel->host, false);
+}
+
+/* --- Opening --- */
+
+static void
+finish_open (GuestChannel *channel)
+{
+  WireWriter *body = wire_writer_new ();
+  size_t mark;
+
+  wire_writer_string (body, bus_client_get_unique_name (channel->bus));
+  mark = wire_writer_begin_array (body, 8);
+  for (unsigned i = 0; i < channel->owners.n_entries; i++)
+    {
+      const OwnerEntry *entry = &channel->owners.entries[i];
+
+      wire_writer_begin_struct (body);
+      wire_writer_string (body, entry->name);
+      wire_writer_string (body, entry->owner != NULL ? entry->owner : "");
+    }
+  wire_writer_end_array (body, mark);
+
+  channel->deadline = sd_event_source_disable_unref (channel->deadline);
+  channel->state = STATE_OPEN;
+  send_reply (channel, &channel->open_call, body, "sa(ss)");
+  wire_writer_free (body);
+}
+
+static void
+on_owner (BusClient *bus, const WireMessage *reply, void *user_data)
+{
+  GuestChannel *channel = bus_client_get_user_data (bus);
+
+  owner_entry_set (user_data, bus_client_read_string (reply));
+  if (--channel->missing == 0)
+    finish_open (channel);
+}
+
+static void
+on_bus_ready (BusClient *bus, void *user_data)
+{
+  GuestChannel *channel = user_data;
+
+  channel->missing = channel->owners.n_entries;
+  for (unsigned i = 0; i < channel->owners.n_entries; i++)
+    if (bus_client_watch_owner (bus, channel->owners.entries[i].name, on_owner,
+                                &channel->owners.entries[i])
+        < 0)
+      {
+        channel_close (channel);
+        return;
+      }
+
+  if (channel->missing == 0)
+    finish_open (channel);
+}
+
+/* A reply that is more than the tunnel takes: its caller is told, and the channel goes on. */
+static void
+on_bus_refused (BusClient *bus, const WireHeader *header, WireVerdict verdict, void *user_data)
+{
+  GuestChannel *channel = user_data;
+  g_autofree char *text = NULL;
+  WireHeader call = { 0 };
+
+  if (header == NULL || (header->type != WIRE_METHOD_RETURN && header->type != WIRE_ERROR)
+      || !g_hash_table_remove (channel->pending, GUINT_TO_POINTER (header->reply_serial)))
+    return;
+
+  call.serial = header->reply_serial;
+  text = g_strdup_printf ("The reply does not cross from the guest: %s.",
+                          wire_verdict_to_string (verdict));
+  send_error (channel, &call, tombolo_error_name (TOMBOLO_ERROR_LIMITS_EXCEEDED), text);
+}
+
+static const BusClientHandlers bus_handlers = {
+  .ready = on_bus_ready,
+  .message = on_bus_message,
+  .closed = on_bus_closed,
+  .drained = on_bus_drained,
+  .refused = on_bus_refused,
+};
+
+static void
+take_open (GuestChannel *channel, const WireMessage *message)
+{
+  const WireHeader *header = &message->header;
+  const char *bus;
+  WireReader reader;
+  int r;
+
+  wire_reader_init (&reader, message);
+  if (g_strcmp0 (header->interface, AGENT_CHANNEL_INTERFACE) != 0
+      || strcmp (header->member, "Open") != 0 || strcmp (header->signature, "s") != 0
+      || !wire_reader_string (&reader, &bus) || strcmp (bus, "system") != 0)
+    {
+      send_error (channel, header, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
+                  "A channel begins with a call of Open for bus “system”.");
+      channel_close (channel);
+      return;
+    }
+
+  r = bus_client_new (agent_get_event (channel->agent), agent_get_bus_path (channel->agent),
+                      &bus_handlers, channel, &channel->bus);
+  if (r < 0)
+    {
+      g_autofree char *text =
+          g_strdup_printf ("The guest's bus cannot be reached: %s.", g_strerror (-r));
+
+      send_error (channel, header, tombolo_error_name (TOMBOLO_ERROR_DISCONNECTED), text);
+      channel_close (channel);
+      return;
+    }
+
+  channel->open_call = (WireHeader){ .serial = header->serial };
+  channel->state = STATE_OPENING;
+}
+
+static void
+on_host_message (Connection *connection, const WireMessage *message, void *user_data)
+{
+  GuestChannel *channel = user_data;
+
+  if (message->header.type != WIRE_METHOD_CALL || channel->state == STATE_OPENING)
+    {
+      agent_complain (channel->agent, "The host sent what is not a call; its channel is closed.");
+      channel_close (channel);
+    }
+  else if (channel->state == STATE_NEW)
+    take_open (channel, message);
+  else
+    take_call (channel, message);
+}
+
+static void
+on_host_closed (Connection *connection, int reason, void *user_data)
+{
+  GuestChannel *channel = user_data;
+
+  if (reason > 0)
+    agent_complain (channel->agent, "The host sent a bad message: %s.",
+                    connection_reason_to_string (reason));
+  channel_close (channel);
+}
+
+static void
+on_host_drained (Connection *connection, void *user_data)
+{
+  GuestChannel *channel = user_data;
+
+  if (channel->bus != NULL)
+    connection_pause (bus_client_get_connection (channel->bus), false);
+}
+
+static const ConnectionHandlers host_handlers = {
+  .message = on_host_message,
+  .closed = on_host_closed,
+  .drained = on_host_drained,
+};
+
+static int
+on_deadline (sd_event_source *source, uint64_t time, void *user_data)
+{
+  channel_close (user_data);
+  return 0;
+}
+
+GuestChannel *
+guest_channel_new (Agent *agent, Stream *stream,
+                   void (*closed) (GuestChannel *channel, Agent *agent))
+{
+  const char *const *names = agent_get_names (agent);
+  GuestChannel *channel = g_new0 (GuestChannel, 1);
+
+  channel->agent = agent;
+  channel->closed = closed;
+  channel->pending = g_hash_table_new (NULL, NULL);
+  owner_table_init (&channel->owners, names, g_strv_length ((char **) names));
+
+  if (connection_new (agent_get_event (agent), stream, &host_handlers, channel, &channel->host) < 0)
+    {
+      stream_free (stream);
+      guest_channel_free (channel);
+      return NULL;
+    }
+  if (sd_event_add_time_relative (agent_get_event (agent), &channel->deadline, CLOCK_MONOTONIC,
+                                  LIMIT_CHANNEL_TIME_USEC, G_USEC_PER_SEC, on_deadline, channel)
+      < 0)
+    {
+      guest_channel_free (channel);
+      return NULL;
+    }
+
+  return channel;
+}
+
+void
+guest_channel_free (GuestChannel *channel)
+{
+  if (channel == NULL)
+    return;
+
+  sd_event_source_disable_unref (channel->deadline);
+  connection_free (channel->host);
+  bus_client_free (channel->bus);
+  owner_table_clear (&channel->owners);
+  g_hash_table_unref (channel->pending);
+  g_free (channel);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tombolo-guestd: start-up of the guest's agent. */
+#include <errno.h>
+#include <gio/gio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent.h"
+#include "bus-client.h"
+#include "config.h"
+#include "credential.h"
+#include "event-loop.h"
+#include "limit.h"
+#include "link.h"
+#include "log.h"
+
+#define POLICY_FILE TOMBOLO_SYSCONFDIR "/tombolo/guest.conf"
+#define LINK_WAIT_USEC (10 * G_USEC_PER_SEC)
+
+static Identity *
+load_identity (GError **error)
+{
+  gsize size;
+  char *text = credential_load (IDENTITY_CREDENTIAL, LIMIT_IDENTITY_SIZE, &size, error);
+  Identity *identity = text == NULL ? NULL : identity_from_text (text, size, error);
+
+  credential_free (text, text == NULL ? 0 : size);
+  if (identity != NULL && identity->role != IDENTITY_GUEST)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                   "Credential " IDENTITY_CREDENTIAL " is a bridge's, not a guest's.");
+      g_clear_pointer (&identity, identity_free);
+    }
+
+  return identity;
+}
+
+/* A bad file is no reason to stop: the machine stays reachable, and exports nothing. */
+static GuestPolicy *
+load_policy (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  GuestPolicy *policy = guest_policy_load (path, &error);
+
+  if (policy == NULL)
+    {
+      log_error (NULL, "%s Nothing is exported until %s is mended and the agent restarted.",
+                 error->message, path);
+      return guest_policy_new_empty ();
+    }
+
+  if (policy->system[0] == NULL)
+    log_notice (NULL, "%s exports nothing, so the host can call nothing.", path);
+  return policy;
+}
+
+static int
+run (const Identity *identity, int interface_index, const char *policy_path, GError **error)
+{
+  g_autoptr (GuestPolicy) policy = load_policy (policy_path);
+  g_autofree char *bus_path = bus_client_get_system_path ();
+  sd_event *event = NULL;
+  Agent *agent = NULL;
+  int r = event_loop_new (&event);
+
+  if (r >= 0)
+    r = agent_new (event, identity, interface_index, policy, bus_path, &agent, error);
+  if (r >= 0)
+    {
+      sd_notify (0, "READY=1");
+      r = sd_event_loop (event);
+      sd_notify (0, "STOPPING=1");
+    }
+  if (r < 0 && *error == NULL)
+    g_set_error (error, G_IO_ERROR, g_io_error_from_errno (-r), "The event loop failed: %s",
+                 g_strerror (-r));
+
+  agent_free (agent);
+  sd_event_unref (event);
+  return r;
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autofree char *policy_path = NULL;
+  gboolean prepare = FALSE, version = FALSE;
+  const GOptionEntry entries[] = {
+    { "prepare-link", 0, 0, G_OPTION_ARG_NONE, &prepare,
+      "Set the control link's interface up and exit (needs CAP_NET_ADMIN)", NULL },
+    { "policy", 0, 0, G_OPTION_ARG_FILENAME, &policy_path,
+      "Read what is exported from FILE instead of " POLICY_FILE, "FILE" },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+    { NULL },
+  };
+  g_autoptr (GOptionContext) options = g_option_context_new (NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Identity) identity = NULL;
+  int index;
+
+  g_option_context_set_summary (options, "The guest's end of tombolo.");
+  g_option_context_add_main_entries (options, entries, NULL);
+  if (!g_option_context_parse (options, &argc, &argv, &error))
+    {
+      fprintf (stderr, "tombolo-guestd: %s\n", error->message);
+      return EXIT_FAILURE;
+    }
+  if (version)
+    {
+      puts ("tombolo-guestd " TOMBOLO_VERSION);
+      return EXIT_SUCCESS;
+    }
+
+  log_open ("tombolo-guestd", LOG_LEVEL_INFO);
+
+  /* Before any key is read: what runs as the same user shall not read our memory. */
+  if (prctl (PR_SET_DUMPABLE, 0) < 0)
+    {
+      log_error (NULL, "Cannot keep other processes from reading the key: %s", g_strerror (errno));
+      return EXIT_FAILURE;
+    }
+
+  identity = load_identity (&error);
+  index = identity == NULL ? 0 : link_find (identity->interface, LINK_WAIT_USEC, &error);
+  if (index == 0 || (prepare && !link_prepare (index, &error))
+      || (!prepare
+          && run (identity, index, policy_path != NULL ? policy_path : POLICY_FILE, &error) < 0))
+    {
+      log_error (NULL, "%s", error->message);
+      return EXIT_FAILURE;
+    }
+
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who may call which method: the one table. A method without a row is nobody's. */
+#pragma once
+
+typedef enum
+{
+  ACCESS_DENIED, /* no row */
+  ACCESS_ACTION, /* polkit's action decides */
+  ACCESS_OPEN,   /* everybody */
+  ACCESS_BRIDGE, /* the main process of the machine's bridge unit */
+} Access;
+
+typedef struct
+{
+  const char *interface;
+  const char *method;
+  Access access;
+  const char *action; /* of ACCESS_ACTION */
+  const char *verb;   /* of ACCESS_ACTION: the detail `verb` */
+} AuthorityRow;
+
+/* Never NULL: a row of ACCESS_DENIED where the table has none. */
+const AuthorityRow *authority_table_find (const char *interface, const char *method);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a bridge is told of its machine. */
+#include "bridge-credential.h"
+
+static void
+append_broadcasts (GString *text, const GPtrArray *broadcasts)
+{
+  for (guint i = 0; broadcasts != NULL && i < broadcasts->len; i++)
+    {
+      const MachineBroadcast *broadcast = broadcasts->pdata[i];
+
+      g_string_append_printf (text, "Broadcast=%s", broadcast->name);
+      if (broadcast->interface != NULL)
+        g_string_append_printf (text, "@%s", broadcast->interface);
+      g_string_append_c (text, '\n');
+    }
+}
+
+char *
+bridge_credential_format (const char *name, const uint8_t mac[MAC_SIZE],
+                          const MachineSettings *settings)
+{
+  GString *text = g_string_new ("[Bridge]\n");
+  char interface[INTERFACE_NAME_SIZE];
+  char mac_text[MAC_STRING_SIZE];
+
+  machine_name_to_interface (name, FALSE, interface);
+  mac_to_string (mac, mac_text);
+  g_string_append_printf (text, "Machine=%s\nInterface=%s\nGuestMAC=%s\n\n[Bus]\n", name, interface,
+                          mac_text);
+
+  append_broadcasts (text, settings->broadcasts);
+  for (guint i = 0; settings->aliases != NULL && i < settings->aliases->len; i++)
+    {
+      const MachineAlias *alias = settings->aliases->pdata[i];
+
+      g_string_append_printf (text, "Alias=%s:%s\n", alias->exported, alias->alias);
+    }
+
+  return g_string_free (text, FALSE);
+}

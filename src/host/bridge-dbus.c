@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* org.tombolo.Host1.Bridge: what bridges report. Only the main process of a machine's bridge unit
+ * speaks for that machine. */
+#include "bridge-dbus.h"
+
+#include "bus-process.h"
+#include "caller.h"
+#include "error.h"
+#include "limit.h"
+#include "log.h"
+#include "tombolo-host1.h"
+
+struct BridgeDBus
+{
+  Manager *manager;
+  Units *units;
+  GDBusConnection *bus;
+  TomboloBridge *skeleton;
+  guint pending;         /* reports whose process is being looked at */
+  GHashTable *reporters; /* machine's name -> Reporter */
+};
+
+/* Whose report a machine's agent state rests on. */
+typedef struct
+{
+  BridgeDBus *face;
+  char *machine;
+  char *bus_name;
+  guint watch;
+} Reporter;
+
+static void
+reporter_free (gpointer data)
+{
+  Reporter *reporter = data;
+
+  g_bus_unwatch_name (reporter->watch);
+  g_free (reporter->machine);
+  g_free (reporter->bus_name);
+  g_free (reporter);
+}
+
+static void
+on_reporter_vanished (GDBusConnection *bus, const char *name, gpointer user_data)
+{
+  Reporter *reporter = user_data;
+  BridgeDBus *face = reporter->face;
+  Machine *machine = manager_find (face->manager, reporter->machine, NULL);
+
+  if (machine != NULL)
+    machine_bridge_vanished (machine);
+  g_hash_table_remove (face->reporters, reporter->machine);
+}
+
+static void
+watch_reporter (BridgeDBus *face, const char *machine, const char *bus_name)
+{
+  Reporter *reporter = g_hash_table_lookup (face->reporters, machine);
+
+  if (reporter != NULL && g_str_equal (reporter->bus_name, bus_name))
+    return;
+
+  reporter = g_new0 (Reporter, 1);
+  reporter->face = face;
+  reporter->machine = g_strdup (machine);
+  reporter->bus_name = g_strdup (bus_name);
+  g_hash_table_replace (face->reporters, reporter->machine, reporter);
+  reporter->watch =
+      g_bus_watch_name_on_connection (face->bus, bus_name, G_BUS_NAME_WATCHER_FLAGS_NONE, NULL,
+                                      on_reporter_vanished, reporter, NULL);
+}
+
+/* --- Report --- */
+
+static gboolean
+read_report (GVariant *parameters, const char **ret_machine, AgentState *ret_state,
+             const char **ret_reason, GVariant **ret_exports, GError **error)
+{
+  const char *state;
+
+  g_variant_get (parameters, "(&s&s&s@a{ss})", ret_machine, &state, ret_reason, ret_exports);
+  for (AgentState i = AGENT_CONNECTING; i <= AGENT_CONNECTED; i++)
+    if (g_str_equal (agent_state_to_string (i), state))
+      {
+        *ret_state = i;
+        return TRUE;
+      }
+
+  g_set_error_literal (error, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_ARGUMENT,
+                       "The agent's state is “connecting” or “connected”.");
+  return FALSE;
+}
+
+typedef struct
+{
+  BridgeDBus *face;
+  GDBusMethodInvocation *invocation;
+} Report;
+
+static void
+on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autofree Report *report = user_data;
+  BridgeDBus *face = report->face;
+  GDBusMethodInvocation *invocation = report->invocation;
+  const char *sender = g_dbus_method_invocation_get_sender (invocation);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) exports = NULL;
+  Machine *machine;
+  const char *name, *reason;
+  AgentState state;
+
+  face->pending--;
+  if (!bus_process_check_finish (result, NULL, &error))
+    {
+      log_warning (NULL, "A report was refused: %s", error->message);
+      g_dbus_method_invocation_return_error (invocation, TOMBOLO_ERROR, TOMBOLO_ERROR_ACCESS_DENIED,
+                                             "Only a machine's own bridge may report for it.");
+      return;
+    }
+
+  if (!read_report (g_dbus_method_invocation_get_parameters (invocation), &name, &state, &reason,
+                    &exports, &error)
+      || (machine = manager_find (face->manager, name, &error)) == NULL
+      || !machine_report (machine, state, reason, exports, &error))
+    {
+      caller_fail (invocation, g_steal_pointer (&error));
+      return;
+    }
+
+  watch_reporter (face, name, sender);
+  g_dbus_method_invocation_return_value (invocation, NULL);
+}
+
+static gboolean
+on_report (TomboloBridge *skeleton, GDBusMethodInvocation *invocation, const char *name,
+           const char *agent_state, const char *reason, GVariant *exports, gpointer user_data)
+{
+  BridgeDBus *face = user_data;
+  g_autofree char *unit = NULL;
+  Report *report;
+  GError *error = NULL;
+
+  if (!machine_name_validate (name, &error))
+    {
+      caller_fail (invocation, error);
+      return G_DBUS_METHOD_INVOCATION_HANDLED;
+    }
+
+  if (face->pending >= LIMIT_REPORTS_PENDING)
+    {
+      g_dbus_method_invocation_return_error_literal (
+          invocation, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+          "Too many reports wait; try again when they are answered.");
+      return G_DBUS_METHOD_INVOCATION_HANDLED;
+    }
+
+  /* Its process first: nobody else learns even which machines there are. */
+  unit = machine_name_to_unit (name, MACHINE_UNIT_BRIDGE);
+  face->pending++;
+  report = g_new0 (Report, 1);
+  report->face = face;
+  report->invocation = invocation;
+  bus_process_check_async (face->bus, face->units, g_dbus_method_invocation_get_sender (invocation),
+                           unit, on_checked, report);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+BridgeDBus *
+bridge_dbus_new (Manager *manager, Units *units, GDBusConnection *bus, GError **error)
+{
+  g_autoptr (BridgeDBus) face = g_new0 (BridgeDBus, 1);
+
+  face->manager = g_object_ref (manager);
+  face->units = g_object_ref (units);
+  face->bus = g_object_ref (bus);
+  face->reporters = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, reporter_free);
+  face->skeleton = tombolo_bridge_skeleton_new ();
+  g_signal_connect (face->skeleton, "handle-report", G_CALLBACK (on_report), face);
+  if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (face->skeleton), bus,
+                                         TOMBOLO_ROOT_PATH, error))
+    return NULL;
+
+  return g_steal_pointer (&face);
+}
+
+void
+bridge_dbus_free (BridgeDBus *face)
+{
+  if (g_dbus_interface_skeleton_get_connection (G_DBUS_INTERFACE_SKELETON (face->skeleton)) != NULL)
+    g_dbus_interface_skeleton_unexport (G_DBUS_INTERFACE_SKELETON (face->skeleton));
+  g_signal_handlers_disconnect_by_data (face->skeleton, face);
+  g_object_unref (face->skeleton);
+  g_hash_table_unref (face->reporters);
+  g_object_unref (face->bus);
+  g_object_unref (face->units);
+  g_object_unref (face->manager);
+  g_free (face);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who calls, and whether polkit lets it. */
+#include "caller.h"
+
+#include "authority-table.h"
+#include "error.h"
+#include "limit.h"
+#include "log.h"
+
+typedef struct
+{
+  GDBusMethodInvocation *invocation;
+  GObject *object;
+  CallerAllowed allowed;
+} Question;
+
+void
+caller_fail (GDBusMethodInvocation *invocation, GError *error)
+{
+  if (error->domain != TOMBOLO_ERROR && error->domain != G_DBUS_ERROR)
+    {
+      GError *named = g_error_new_literal (TOMBOLO_ERROR, TOMBOLO_ERROR_FAILED, error->message);
+
+      g_error_free (error);
+      error = named;
+    }
+  g_dbus_method_invocation_take_error (invocation, error);
+}
+
+static void
+refuse (GDBusMethodInvocation *invocation, AuthorityVerdict verdict)
+{
+  const char *method = g_dbus_method_invocation_get_method_name (invocation);
+
+  if (verdict == AUTHORITY_CHALLENGE)
+    g_dbus_method_invocation_return_error (
+        invocation, TOMBOLO_ERROR, TOMBOLO_ERROR_INTERACTION,
+        "%s() needs somebody to authenticate, which was not possible here.", method);
+  else if (verdict == AUTHORITY_LIMIT)
+    g_dbus_method_invocation_return_error (
+        invocation, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+        "Too many requests wait for polkit's answer; try again when one of them is done.");
+  else
+    g_dbus_method_invocation_return_error (invocation, TOMBOLO_ERROR, TOMBOLO_ERROR_ACCESS_DENIED,
+                                           "You are not allowed to call %s() here.", method);
+}
+
+static void
+answer_question (Question *question, AuthorityVerdict verdict)
+{
+  if (verdict == AUTHORITY_ALLOWED)
+    question->allowed (question->invocation, question->object);
+  else
+    refuse (question->invocation, verdict);
+
+  g_object_unref (question->object);
+  g_free (question);
+}
+
+static void
+on_verdict (AuthorityVerdict verdict, void *user_data)
+{
+  answer_question (user_data, verdict);
+}
+
+static void
+ask (Authority *authority, Question *question, const AuthorityRow *row, const char *machine)
+{
+  GDBusMessage *message = g_dbus_method_invocation_get_message (question->invocation);
+  const char *details[] = { "verb", row->verb, machine != NULL ? "machine" : NULL, machine, NULL };
+  AuthorityRequest request = {
+    .subject.bus_name = g_dbus_method_invocation_get_sender (question->invocation),
+    .subject.pidfd = -1,
+    .action = row->action,
+    .details = details,
+    .interactive =
+        (g_dbus_message_get_flags (message) & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION)
+        != 0,
+  };
+  AuthorityCheck *check;
+  AuthorityVerdict verdict;
+  int r = authority_check (authority, &request, on_verdict, question, &verdict, &check);
+
+  if (r < 0)
+    log_warning (NULL, "Cannot ask polkit: %s", g_strerror (-r));
+  if (r != 0)
+    answer_question (question, r > 0 ? verdict : AUTHORITY_DENIED);
+}
+
+void
+caller_authorize (Authority *authority, GDBusMethodInvocation *invocation, const char *machine,
+                  GObject *object, CallerAllowed allowed)
+{
+  const AuthorityRow *row =
+      authority_table_find (g_dbus_method_invocation_get_interface_name (invocation),
+                            g_dbus_method_invocation_get_method_name (invocation));
+  g_autofree char *safe_name =
+      machine != NULL ? log_text (machine, LIMIT_MACHINE_NAME_LENGTH) : NULL;
+  Question *question;
+
+  if (row->access != ACCESS_ACTION && row->access != ACCESS_OPEN)
+    {
+      refuse (invocation, AUTHORITY_DENIED);
+      return;
+    }
+
+  question = g_new0 (Question, 1);
+  question->invocation = invocation;
+  question->object = g_object_ref (object);
+  question->allowed = allowed;
+  if (row->access == ACCESS_OPEN)
+    answer_question (question, AUTHORITY_ALLOWED);
+  else
+    ask (authority, question, row, safe_name);
+}
+
+gboolean
+caller_read_options (GVariant *options, guint64 *ret_timeout, GError **error)
+{
+  GVariantIter iter;
+  GVariant *value;
+  const char *key;
+
+  g_variant_iter_init (&iter, options);
+  while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
+    {
+      g_autoptr (GVariant) owned = value;
+      guint64 timeout;
+
+      if (ret_timeout == NULL || !g_str_equal (key, "timeout"))
+        {
+          g_autofree char *safe = log_text (key, LIMIT_NAME_LENGTH);
+
+          g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_ARGUMENT,
+                       "Option “%s” is unknown to this method.", safe);
+          return FALSE;
+        }
+      if (!g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
+        {
+          g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_ARGUMENT,
+                       "Option “timeout” is of type “%s”; it must be “t”, microseconds.",
+                       g_variant_get_type_string (value));
+          return FALSE;
+        }
+
+      timeout = g_variant_get_uint64 (value);
+      if (timeout > LIMIT_STOP_TIME_USEC)
+        {
+          g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_ARGUMENT,
+                       "Option “timeout” is more than %d minutes.",
+                       (int) (LIMIT_STOP_TIME_USEC / G_USEC_PER_SEC / 60));
+          return FALSE;
+        }
+      *ret_timeout = timeout;
+    }
+
+  return TRUE;
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Machine files on disk. */
+#include "machine-store.h"
+
+#include <gio/gio.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "error.h"
+#include "file.h"
+#include "launch-protocol.h"
+#include "limit.h"
+#include "log.h"
+#include "machine-file.h"
+#include "name.h"
+
+/* The longest path of a machine's sockets must fit, with its end, into struct sockaddr_un. */
+#define SOCKET_NAME_LENGTH                                                                         \
+  (sizeof ((struct sockaddr_un *) NULL)->sun_path - sizeof LAUNCH_SOCKET_DIRECTORY - 1)
+
+void
+machine_entry_free (MachineEntry *entry)
+{
+  g_free (entry->name);
+  g_free (entry->path);
+  g_clear_pointer (&entry->settings, machine_settings_free);
+  g_clear_error (&entry->error);
+  g_clear_error (&entry->missing);
+  g_free (entry);
+}
+
+gboolean
+machine_store_check_name (const char *name, GError **error)
+{
+  if (!machine_name_validate (name, error))
+    return FALSE;
+  if (strlen (name) <= SOCKET_NAME_LENGTH)
+    return TRUE;
+
+  g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_NAME,
+               "“%s” has %zu characters; the paths of its sockets leave room for %zu. Choose a "
+               "shorter name.",
+               name, strlen (name), SOCKET_NAME_LENGTH);
+  return FALSE;
+}
+
+/* Whatever went wrong is the file's fault, as far as users of the API are concerned. */
+static GError *
+make_blame (const MachineEntry *entry, const GError *error)
+{
+  const char *prefix = g_str_has_prefix (error->message, entry->path) ? "" : entry->path;
+  g_autofree char *text = g_strconcat (prefix, *prefix != '\0' ? ": " : "", error->message, NULL);
+  g_autofree char *safe = log_text (text, LIMIT_LOG_LINE / 2);
+
+  return g_error_new_literal (TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_SETTINGS, safe);
+}
+
+static void
+blame_file (MachineEntry *entry, const GError *error)
+{
+  entry->error = make_blame (entry, error);
+}
+
+/* --- aliases --- */
+
+/* Not what is tombolo's, and below its prefix only what is this machine's. */
+static gboolean
+check_alias (const MachineEntry *entry, const MachineAlias *alias, GError **error)
+{
+  g_autofree char *element = machine_name_to_element (entry->name);
+  g_autofree char *own = g_strdup_printf (TOMBOLO_GUEST_PREFIX ".%s.", element);
+
+  if (g_str_has_prefix (alias->alias, own)
+      || (!g_str_equal (alias->alias, TOMBOLO_BUS_NAME)
+          && !g_str_equal (alias->alias, TOMBOLO_GUEST_PREFIX)
+          && !g_str_has_prefix (alias->alias, TOMBOLO_GUEST_PREFIX ".")))
+    return TRUE;
+
+  return machine_file_fault (error, entry->path, alias->line,
+                             "Alias=%s:%s: that name is tombolo's own or another machine's; choose "
+                             "one that does not begin with " TOMBOLO_GUEST_PREFIX ".",
+                             alias->exported, alias->alias);
+}
+
+static gboolean
+check_aliases (const MachineEntry *entry, const MachineSettings *settings, GError **error)
+{
+  for (guint i = 0; i < settings->aliases->len; i++)
+    if (!check_alias (entry, settings->aliases->pdata[i], error))
+      return FALSE;
+
+  return TRUE;
+}
+
+/* `seen`: alias -> the first entry with it. */
+static gboolean
+claim_aliases (MachineEntry *entry, GHashTable *seen, GError **error)
+{
+  for (guint i = 0; i < entry->settings->aliases->len; i++)
+    {
+      const MachineAlias *alias = entry->settings->aliases->pdata[i];
+      const MachineEntry *other = g_hash_table_lookup (seen, alias->alias);
+
+      if (other != NULL)
+        return machine_file_fault (error, entry->path, alias->line,
+                                   "Alias=%s:%s: %s has that alias already; remove one.",
+                                   alias->exported, alias->alias, other->path);
+    }
+  for (guint i = 0; i < entry->settings->aliases->len; i++)
+    g_hash_table_insert (seen, ((MachineAlias *) entry->settings->aliases->pdata[i])->alias, entry);
+
+  return TRUE;
+}
+
+static gint
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (a, b);
+}
+
+/* In the order of names, so that the same file is refused each time. */
+static void
+refuse_shared_aliases (GHashTable *entries)
+{
+  g_autoptr (GList) names = g_list_sort (g_hash_table_get_keys (entries), compare_names);
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (GList *l = names; l != NULL; l = l->next)
+    {
+      MachineEntry *entry = g_hash_table_lookup (entries, l->data);
+      g_autoptr (GError) error = NULL;
+
+      if (entry->settings == NULL || claim_aliases (entry, seen, &error))
+        continue;
+      blame_file (entry, error);
+      g_clear_pointer (&entry->settings, machine_settings_free);
+    }
+}
+
+/* --- files that the settings name --- */
+
+const GError *
+machine_entry_get_problem (const MachineEntry *entry)
+{
+  return entry->error != NULL ? entry->error : entry->missing;
+}
+
+/* One that tombolod may not see is left to whoever opens it. */
+static gboolean
+check_file (const MachineEntry *entry, const char *key, const char *path, guint line,
+            GError **error)
+{
+  if (path == NULL || access (path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+    return TRUE;
+
+  return machine_file_fault (error, entry->path, line,
+                             "%s=%s does not exist; put it there or correct the line.", key, path);
+}
+
+static gboolean
+check_files (const MachineEntry *entry, GError **error)
+{
+  const MachineSettings *settings = entry->settings;
+
+  if (!check_file (entry, "Root", settings->root, settings->root_line, error)
+      || !check_file (entry, "Kernel", settings->kernel, settings->kernel_line, error)
+      || !check_file (entry, "Initrd", settings->initrd, settings->initrd_line, error))
+    return FALSE;
+
+  for (guint i = 0; i < settings->disks->len; i++)
+    {
+      const MachineDisk *disk = settings->disks->pdata[i];
+
+      if (!check_file (entry, "Disk", disk->path, disk->line, error))
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+void
+machine_entry_check_files (MachineEntry *entry)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_clear_error (&entry->missing);
+  if (entry->settings != NULL && !check_files (entry, &error))
+    entry->missing = make_blame (entry, error);
+}
+
+/* --- reading --- */
+
+gboolean
+machine_store_check_created (const MachineSettings *settings, const char *file, GError **error)
+{
+  /* Containers run with root privileges: tombolo-launch reads their settings from /etc alone. And
+   * whoever may make machines does not hand out names of the bus. */
+  if (settings->monitor == MONITOR_CONTAINER)
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
+                 "%s: a machine made over D-Bus cannot be a container; put the file "
+                 "into " TOMBOLO_SYSCONFDIR "/tombolo/machines.",
+                 file);
+  else if (settings->aliases->len > 0)
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
+                 "%s: a machine made over D-Bus cannot have Alias=; put the file "
+                 "into " TOMBOLO_SYSCONFDIR "/tombolo/machines, or leave it out.",
+                 file);
+  else
+    return TRUE;
+
+  return FALSE;
+}
+
+static MachineSettings *
+load_settings (const MachineEntry *entry, GError **error)
+{
+  g_autofree char *text = NULL;
+  g_autoptr (MachineSettings) settings = NULL;
+  gsize size;
+
+  if (!machine_store_check_name (entry->name, error))
+    return NULL;
+  text = file_read (entry->path, LIMIT_MACHINE_FILE_SIZE, &size, error);
+  if (text == NULL)
+    return NULL;
+  settings = machine_settings_from_text (text, size, entry->path, error);
+  if (settings == NULL)
+    return NULL;
+
+  if ((entry->created && !machine_store_check_created (settings, entry->path, error))
+      || !check_aliases (entry, settings, error))
+    return NULL;
+
+  return g_steal_pointer (&settings);
+}
+
+MachineEntry *
+machine_entry_load (const char *directory, const char *file_name, gboolean created)
+{
+  MachineEntry *entry = g_new0 (MachineEntry, 1);
+  g_autoptr (GError) error = NULL;
+
+  entry->name = g_strndup (file_name, strlen (file_name) - strlen (MACHINE_FILE_SUFFIX));
+  entry->path = g_build_filename (directory, file_name, NULL);
+  entry->created = created;
+  entry->settings = load_settings (entry, &error);
+  if (entry->settings == NULL)
+    blame_file (entry, error);
+
+  machine_entry_check_files (entry);
+  return entry;
+}
+
+MachineEntry *
+machine_entry_new_created (const char *directory, const char *name, MachineSettings *settings)
+{
+  MachineEntry *entry = g_new0 (MachineEntry, 1);
+  g_autofree char *file_name = g_strconcat (name, MACHINE_FILE_SUFFIX, NULL);
+
+  entry->name = g_strdup (name);
+  entry->path = g_build_filename (directory, file_name, NULL);
+  entry->created = TRUE;
+  entry->settings = settings;
+  machine_entry_check_files (entry);
+  return entry;
+}
+
+static void
+load_directory (const char *directory, gboolean created, GHashTable *entries)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, &error);
+  const char *file_name;
+
+  if (dir == NULL)
+    {
+      if (!g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        log_message (LOG_LEVEL_ERROR, NULL, LOG_ID_MACHINE_FILE, "Cannot read machine files: %s",
+                     error->message);
+      return;
+    }
+
+  while ((file_name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autoptr (MachineEntry) entry = NULL;
+      MachineEntry *other;
+
+      if (!g_str_has_suffix (file_name, MACHINE_FILE_SUFFIX)
+          || g_str_equal (file_name, MACHINE_FILE_SUFFIX))
+        continue;
+      if (g_hash_table_size (entries) >= LIMIT_MACHINES)
+        {
+          log_message (LOG_LEVEL_ERROR, NULL, LOG_ID_MACHINE_FILE,
+                       "%s holds more machine files than the %d that are read", directory,
+                       LIMIT_MACHINES);
+          return;
+        }
+
+      entry = machine_entry_load (directory, file_name, created);
+      other = g_hash_table_lookup (entries, entry->name);
+      if (other != NULL)
+        log_message (LOG_LEVEL_WARNING, entry->name, LOG_ID_MACHINE_FILE,
+                     "%s is ignored: %s has the same name", entry->path, other->path);
+      else
+        {
+          char *name = entry->name;
+
+          g_hash_table_insert (entries, name, g_steal_pointer (&entry));
+        }
+    }
+}
+
+GHashTable *
+machine_store_load (const char *admin_directory, const char *created_directory)
+{
+  GHashTable *entries =
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) machine_entry_free);
+
+  load_directory (admin_directory, FALSE, entries);
+  load_directory (created_directory, TRUE, entries);
+  refuse_shared_aliases (entries);
+  return entries;
+}
+
+gboolean
+machine_store_create (const char *directory, const char *name, const char *text, GError **error)
+{
+  g_autofree char *file_name = g_strconcat (name, MACHINE_FILE_SUFFIX, NULL);
+  g_autoptr (GError) local_error = NULL;
+
+  if (file_create (directory, file_name, text, strlen (text), 0644, &local_error))
+    return TRUE;
+
+  if (g_error_matches (local_error, G_FILE_ERROR, G_FILE_ERROR_EXIST))
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_MACHINE_EXISTS,
+                 "There is a file of a machine “%s” already.", name);
+  else
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_FAILED, "Cannot write the machine file: %s.",
+                 local_error->message);
+  return FALSE;
+}
+
+gboolean
+machine_store_delete (const char *directory, const char *name, GError **error)
+{
+  g_autofree char *file_name = g_strconcat (name, MACHINE_FILE_SUFFIX, NULL);
+  g_autoptr (GError) local_error = NULL;
+
+  if (file_remove (directory, file_name, &local_error)
+      || g_error_matches (local_error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    return TRUE;
+
+  g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_FAILED, "Cannot remove the machine file: %s.",
+               local_error->message);
+  return FALSE;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A guest's agent that has been taken over: it has the right identity, and breaks the rules as the
+ * member of each call says. */
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "body.h"
+#include "connection.h"
+#include "credential.h"
+#include "event-loop.h"
+#include "limit.h"
+#include "session.h"
+#include "world.h"
+
+#define OWNER ":1.7"
+
+#define FLOOD_SIZE ((size_t) 4 * 1024 * 1024)
+#define N_FLAPS 1000
+
+#define LARGE_SIZE ((size_t) 9 * 1024 * 1024)
+#define LARGE_DELAY_USEC (1500 * 1000)
+
+#define CHURN_USEC (3 * G_USEC_PER_SEC)
+
+static sd_event *event;
+static GPtrArray *channels; /* Connection, all */
+static gint64 churn_end;    /* until then channels are closed as soon as they are open */
+static uint32_t n_churned;
+static Connection *agent;    /* the agent channel */
+static Connection *large[2]; /* who waits for large replies */
+static guint n_large;
+
+static void
+send_message (Connection *connection, WireHeader header, WireWriter *body)
+{
+  const uint8_t *data = NULL;
+  size_t size = 0;
+
+  header.byte_order = wire_native_byte_order ();
+  header.serial = 1;
+  if (header.signature == NULL)
+    header.signature = "";
+  if (body != NULL)
+    data = wire_writer_data (body, &size);
+  connection_send (connection, &header, data, size);
+  wire_writer_free (body);
+}
+
+static void
+send_reply (Connection *connection, uint32_t serial)
+{
+  send_message (connection,
+                (WireHeader){ .type = WIRE_METHOD_RETURN, .reply_serial = serial, .sender = OWNER },
+                NULL);
+}
+
+static void
+send_signal (Connection *connection, const char *sender)
+{
+  send_message (connection,
+                (WireHeader){ .type = WIRE_SIGNAL,
+                              .path = ECHO_PATH,
+                              .interface = ECHO_INTERFACE,
+                              .member = "Pinged",
+                              .sender = sender },
+                NULL);
+}
+
+/* A subscription and a channel's opening are the same but for the elements of the list. */
+static void
+answer_opening (Connection *connection, const WireHeader *call, bool subscribe)
+{
+  WireWriter *body = wire_writer_new ();
+  size_t mark;
+
+  wire_writer_string (body, subscribe ? "rogue" : ":1.99");
+  mark = wire_writer_begin_array (body, 8);
+  wire_writer_begin_struct (body);
+  wire_writer_string (body, ECHO_NAME);
+  wire_writer_string (body, OWNER);
+  if (subscribe)
+    wire_writer_boolean (body, false);
+  wire_writer_end_array (body, mark);
+
+  send_message (connection,
+                (WireHeader){ .type = WIRE_METHOD_RETURN,
+                              .reply_serial = call->serial,
+                              .signature = subscribe ? "sa(ssb)" : "sa(ss)" },
+                body);
+}
+
+/* More signals than anybody can read at once, and the reply behind them. */
+static void
+flood (Connection *connection, uint32_t serial)
+{
+  while (connection_get_queued (connection) < FLOOD_SIZE)
+    send_signal (connection, OWNER);
+  send_reply (connection, serial);
+}
+
+/* A reply of `total` bytes, header included; without a sender, so that a header with a destination
+ * is larger. */
+static void
+send_large (Connection *connection, uint32_t serial, size_t total)
+{
+  WireHeader header = { .byte_order = wire_native_byte_order (),
+                        .type = WIRE_METHOD_RETURN,
+                        .serial = 1,
+                        .reply_serial = serial,
+                        .signature = "ay" };
+  uint8_t bytes[1024];
+  size_t size = total - wire_header_write (&header, 0, bytes, sizeof bytes);
+  g_autofree uint8_t *body = g_malloc0 (size);
+  uint32_t length = (uint32_t) (size - sizeof length);
+
+  memcpy (body, &length, sizeof length);
+  if (connection_send (connection, &header, body, size) < 0)
+    exit (EXIT_FAILURE);
+}
+
+static int
+on_large (sd_event_source *source, uint64_t time, void *user_data)
+{
+  const uint32_t *serials = user_data;
+
+  for (guint i = 0; i < n_large; i++)
+    send_large (large[i], serials[i], LARGE_SIZE);
+  n_large = 0;
+  sd_event_source_unref (source);
+  return 0;
+}
+
+/* Two callers' large replies at the same time, some time after the second call. */
+static void
+answer_large (Connection *connection, uint32_t serial)
+{
+  static uint32_t serials[2];
+  sd_event_source *source;
+
+  large[n_large] = connection;
+  serials[n_large++] = serial;
+  if (n_large == G_N_ELEMENTS (large)
+      && sd_event_add_time_relative (event, &source, CLOCK_MONOTONIC, LARGE_DELAY_USEC, 0, on_large,
+                                     serials)
+             < 0)
+    exit (EXIT_FAILURE);
+}
+
+/* One owner after the other, and the first again. */
+static void
+flap (Connection *connection, uint32_t serial)
+{
+  for (int i = 0; i <= N_FLAPS; i++)
+    {
+      g_autofree char *owner = g_strdup_printf (":2.%d", i);
+      WireWriter *body = wire_writer_new ();
+
+      wire_writer_string (body, ECHO_NAME);
+      wire_writer_string (body, i < N_FLAPS ? owner : OWNER);
+      wire_writer_boolean (body, false);
+      send_message (agent,
+                    (WireHeader){ .type = WIRE_SIGNAL,
+                                  .path = "/org/tombolo/Agent1",
+                                  .interface = "org.tombolo.Agent1",
+                                  .member = "ExportChanged",
+                                  .signature = "ssb" },
+                    body);
+    }
+  send_reply (connection, serial);
+}
+
+/* Closes every other channel, and what comes after them. */
+static void
+churn (Connection *connection, uint32_t serial)
+{
+  churn_end = g_get_monotonic_time () + CHURN_USEC;
+  for (guint i = 0; i < channels->len; i++)
+    if (channels->pdata[i] != connection && channels->pdata[i] != agent)
+      connection_abort (channels->pdata[i], 0);
+  send_reply (connection, serial);
+}
+
+static void
+tell_churned (Connection *connection, uint32_t serial)
+{
+  WireWriter *body = wire_writer_new ();
+
+  wire_writer_uint32 (body, n_churned);
+  send_message (
+      connection,
+      (WireHeader){
+          .type = WIRE_METHOD_RETURN, .reply_serial = serial, .sender = OWNER, .signature = "u" },
+      body);
+}
+
+static void
+misbehave (Connection *connection, const WireHeader *call)
+{
+  static const uint8_t huge[16] = { 'l', 2, 1, 1, 0, 0, 0, 0x7f, 1, 0, 0, 0, 8, 0, 0, 0 };
+
+  if (g_str_equal (call->member, "BadSerial"))
+    send_reply (connection, call->serial + 1000);
+  else if (g_str_equal (call->member, "Call"))
+    send_message (connection,
+                  (WireHeader){ .type = WIRE_METHOD_CALL, .path = "/", .member = "Hello" }, NULL);
+  else if (g_str_equal (call->member, "Spoof"))
+    send_signal (connection, ":1.66");
+  else if (g_str_equal (call->member, "Nameless"))
+    send_signal (connection, NULL);
+  else if (g_str_equal (call->member, "Garbage"))
+    connection_send_bytes (connection, "GET / HTTP/1.1\r\n\r\n", 18);
+  else if (g_str_equal (call->member, "Huge"))
+    connection_send_bytes (connection, huge, sizeof huge);
+  else if (g_str_equal (call->member, "Twice"))
+    {
+      send_signal (connection, OWNER);
+      send_reply (connection, call->serial + 1);
+      send_reply (connection, call->serial);
+    }
+  else if (g_str_equal (call->member, "Flood"))
+    flood (connection, call->serial);
+  else if (g_str_equal (call->member, "Largest"))
+    send_large (connection, call->serial, LIMIT_MESSAGE_SIZE);
+  else if (g_str_equal (call->member, "Large"))
+    answer_large (connection, call->serial);
+  else if (g_str_equal (call->member, "Flap"))
+    flap (connection, call->serial);
+  else if (g_str_equal (call->member, "Churn"))
+    churn (connection, call->serial);
+  else if (g_str_equal (call->member, "Churned"))
+    tell_churned (connection, call->serial);
+  else if (g_str_equal (call->member, "Close"))
+    connection_abort (connection, 0);
+  else
+    send_reply (connection, call->serial);
+}
+
+static void
+on_message (Connection *connection, const WireMessage *message, void *user_data)
+{
+  const WireHeader *header = &message->header;
+
+  if (g_str_equal (header->member, "Subscribe"))
+    {
+      agent = connection;
+      answer_opening (connection, header, true);
+    }
+  else if (g_str_equal (header->member, "Open"))
+    {
+      answer_opening (connection, header, false);
+      if (g_get_monotonic_time () < churn_end)
+        {
+          n_churned++;
+          connection_abort (connection, 0);
+        }
+    }
+  else if (!g_str_equal (header->member, "AddMatch"))
+    misbehave (connection, header);
+}
+
+static void
+on_closed (Connection *connection, int reason, void *user_data)
+{
+  g_ptr_array_remove (channels, connection);
+  connection_free (connection);
+}
+
+static const ConnectionHandlers handlers = { .message = on_message, .closed = on_closed };
+
+static void
+on_session (Stream *stream, ChannelKind kind, const GError *error, void *user_data)
+{
+  Connection *connection;
+
+  if (stream != NULL && connection_new (event, stream, &handlers, NULL, &connection) < 0)
+    exit (EXIT_FAILURE);
+  if (stream != NULL)
+    g_ptr_array_add (channels, connection);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (TunnelContext) context = NULL;
+  g_autoptr (Identity) identity = NULL;
+  TunnelListener *listener;
+  gsize size;
+  char *text = credential_load (IDENTITY_CREDENTIAL, LIMIT_IDENTITY_SIZE, &size, NULL);
+
+  channels = g_ptr_array_new ();
+  identity = text == NULL ? NULL : identity_from_text (text, size, NULL);
+  context = identity == NULL ? NULL : tunnel_context_new (identity, NULL);
+  if (context == NULL || event_loop_new (&event) < 0
+      || tunnel_listen (event, context, (int) if_nametoindex ("tg-test"), on_session, NULL,
+                        &listener)
+             < 0)
+    return EXIT_FAILURE;
+
+  credential_free (text, size);
+  return sd_event_loop (event) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The service on the guest's bus: `test-service echo|lazy ADDRESS`. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static uint32_t n_calls;
+
+static int
+on_echo (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+  const void *data;
+  size_t size;
+  int r = sd_bus_message_read_array (call, 'y', &data, &size);
+
+  n_calls++;
+  if (r >= 0)
+    r = sd_bus_message_new_method_return (call, &reply);
+  if (r >= 0)
+    r = sd_bus_message_append_array (reply, 'y', data, size);
+  return r < 0 ? r : sd_bus_send (NULL, reply, NULL);
+}
+
+static int
+on_fail (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  return sd_bus_error_set (error, "org.example.Error.Oops", "It went wrong.");
+}
+
+static int
+on_sender (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  return sd_bus_reply_method_return (call, "s", sd_bus_message_get_sender (call));
+}
+
+static int
+on_count (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  return sd_bus_reply_method_return (call, "u", n_calls);
+}
+
+static int
+on_touch (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  n_calls++;
+  return sd_bus_reply_method_return (call, NULL);
+}
+
+/* Before the reply, so that their order can be seen. */
+static int
+on_emit (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  const char *interface;
+  uint32_t value;
+  int r = sd_bus_message_read (call, "su", &interface, &value);
+
+  if (r >= 0)
+    r = sd_bus_emit_signal (sd_bus_message_get_bus (call), ECHO_PATH, interface, "Pinged", "u",
+                            value);
+  return r < 0 ? r : sd_bus_reply_method_return (call, NULL);
+}
+
+static int
+on_emit_to (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *signal = NULL;
+  sd_bus *bus = sd_bus_message_get_bus (call);
+  int r = sd_bus_message_new_signal (bus, &signal, ECHO_PATH, PUBLIC_INTERFACE, "Told");
+
+  if (r >= 0)
+    r = sd_bus_send_to (bus, signal, sd_bus_message_get_sender (call), NULL);
+  return r < 0 ? r : sd_bus_reply_method_return (call, NULL);
+}
+
+static int
+on_never (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  n_calls++;
+  sd_bus_message_ref (call);
+  return 1;
+}
+
+static int
+on_descriptor (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  return sd_bus_reply_method_return (call, "h", STDIN_FILENO);
+}
+
+static int
+on_exit_call (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  sd_bus_reply_method_return (call, NULL);
+  sd_bus_flush (sd_bus_message_get_bus (call));
+  exit (EXIT_SUCCESS);
+}
+
+/* Calls the caller back, which is refused. */
+static int
+on_call_back_answer (sd_bus_message *answer, void *user_data, sd_bus_error *error)
+{
+  sd_bus_message *call = user_data;
+  const sd_bus_error *problem = sd_bus_message_get_error (answer);
+
+  sd_bus_reply_method_return (call, "s", problem != NULL ? problem->name : "");
+  sd_bus_message_unref (call);
+  return 0;
+}
+
+static int
+on_call_back (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  int r = sd_bus_call_method_async (sd_bus_message_get_bus (call), NULL,
+                                    sd_bus_message_get_sender (call), "/", "org.example.Back",
+                                    "Back", on_call_back_answer, call, NULL);
+
+  if (r < 0)
+    return r;
+  sd_bus_message_ref (call);
+  return 1;
+}
+
+static int
+get_number (sd_bus *bus, const char *path, const char *interface, const char *property,
+            sd_bus_message *reply, void *user_data, sd_bus_error *error)
+{
+  return sd_bus_message_append (reply, "u", 42u);
+}
+
+static const sd_bus_vtable vtable[] = {
+  SD_BUS_VTABLE_START (0),
+  SD_BUS_METHOD ("Echo", "ay", "ay", on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Fail", "", "", on_fail, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Sender", "", "s", on_sender, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Count", "", "u", on_count, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Refused", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Challenge", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Slow", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Touch", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Emit", "su", "", on_emit, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("EmitTo", "", "", on_emit_to, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Never", "", "", on_never, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Descriptor", "", "h", on_descriptor, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("CallBack", "", "s", on_call_back, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Exit", "", "", on_exit_call, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_PROPERTY ("Number", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+  SD_BUS_SIGNAL ("Pinged", "u", 0),
+  SD_BUS_VTABLE_END,
+};
+
+static sd_bus *
+own (const char *address, const char *name)
+{
+  sd_bus *bus = NULL;
+
+  if (sd_bus_new (&bus) < 0 || sd_bus_set_address (bus, address) < 0
+      || sd_bus_set_bus_client (bus, 1) < 0 || sd_bus_negotiate_fds (bus, 1) < 0
+      || sd_bus_set_exit_on_disconnect (bus, 1) < 0 || sd_bus_start (bus) < 0
+      || sd_bus_add_object_vtable (bus, NULL, ECHO_PATH, ECHO_INTERFACE, vtable, NULL) < 0
+      || sd_bus_request_name (bus, name, 0) < 0)
+    {
+      fprintf (stderr, "test-service: cannot own %s\n", name);
+      exit (EXIT_FAILURE);
+    }
+
+  return bus;
+}
+
+int
+main (int argc, char **argv)
+{
+  sd_event *event = NULL;
+  sd_bus *bus, *hidden;
+
+  if (argc != 3 || sd_event_new (&event) < 0)
+    return EXIT_FAILURE;
+
+  bus = own (argv[2], strcmp (argv[1], "lazy") == 0 ? LAZY_NAME : ECHO_NAME);
+  if (sd_bus_attach_event (bus, event, 0) < 0)
+    return EXIT_FAILURE;
+  if (strcmp (argv[1], "echo") == 0)
+    {
+      hidden = own (argv[2], HIDDEN_NAME);
+      if (sd_bus_attach_event (hidden, event, 0) < 0)
+        return EXIT_FAILURE;
+    }
+
+  return sd_event_loop (event) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

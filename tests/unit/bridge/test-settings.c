@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Credential tombolo.bridge: what is read, and what is refused. */
+#include "settings.h"
+
+#include <glib.h>
+#include <string.h>
+
+#define HEAD "[Bridge]\nMachine=work\nInterface=tb-0123456789ab\nGuestMAC=02:11:22:33:44:55\n"
+
+static const struct
+{
+  const char *text;
+  const char *problem; /* NULL: good */
+} cases[] = {
+  { HEAD, NULL },
+  { HEAD "[Bus]\n", NULL },
+  { HEAD "[Bus]\nBroadcast=a.b\nBroadcast=c.d@e.f\nAlias=a.b:x.y\n", NULL },
+  { "", "missing" },
+  { "[Bridge]\nMachine=work\n", "missing" },
+  { "[Bridge]\nInterface=tb-0\n", "missing" },
+  { "[Bridge]\nMachine=Work\n", "Machine=" },
+  { "[Bridge]\nMachine=work\nMachine=work\n", "twice" },
+  { "[Bridge]\nInterface=an-interface-that-is-too-long\n", "longer" },
+  { "[Bridge]\nGuestMAC=02:11:22\n", "MAC" },
+  { "[Bridge]\nBroadcast=a.b\n", "Broadcast=" },
+  { "Machine=work\n", "Machine=" },
+  { HEAD "[Else]\n", "[Else]" },
+  { HEAD "[Bus]\nMachine=work\n", "Machine=" },
+  { HEAD "[Bus]\nBroadcast=not a name\n", "Broadcast=" },
+  { HEAD "[Bus]\nAlias=a.b\n", "Alias=" },
+};
+
+static void
+test_table (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (BridgeSettings) settings =
+          bridge_settings_from_text (cases[i].text, strlen (cases[i].text), &error);
+
+      g_test_message ("case %zu: %s", i, error != NULL ? error->message : "good");
+      g_assert_true ((settings != NULL) == (cases[i].problem == NULL));
+      if (error != NULL)
+        g_assert_nonnull (strstr (error->message, cases[i].problem));
+    }
+}
+
+static void
+test_lookup (void)
+{
+  static const char text[] = HEAD "[Bus]\nBroadcast=a.b\nBroadcast=c.d@e.f\nAlias=a.b:x.y\n";
+  g_autoptr (BridgeSettings) settings = bridge_settings_from_text (text, strlen (text), NULL);
+  g_autofree char *given = bridge_settings_get_alias (settings, "a.b");
+  g_autofree char *derived = bridge_settings_get_alias (settings, "c.d");
+
+  g_assert_cmpstr (given, ==, "x.y");
+  g_assert_cmpstr (derived, ==, "org.tombolo.Guest1.work.c.d");
+  g_assert_true (bridge_settings_broadcast (settings, "a.b", "any.interface"));
+  g_assert_true (bridge_settings_broadcast (settings, "c.d", "e.f"));
+  g_assert_false (bridge_settings_broadcast (settings, "c.d", "e.g"));
+  g_assert_false (bridge_settings_broadcast (settings, "e.f", "e.f"));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/settings/table", test_table);
+  g_test_add_func ("/settings/lookup", test_lookup);
+  return g_test_run ();
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest.conf as a table: what is read, and what is refused. */
+#include <glib.h>
+#include <string.h>
+
+#include "limit.h"
+#include "policy.h"
+
+static const struct
+{
+  const char *text;
+  const char *names;   /* joined by blanks; NULL: refused */
+  const char *problem; /* in the message, with the line */
+} cases[] = {
+  { "", "", NULL },
+  { "# nothing\n\n; at all\n", "", NULL },
+  { "[Export]\n", "", NULL },
+  { "[Export]\nSystem=org.freedesktop.hostname1\n", "org.freedesktop.hostname1", NULL },
+  { "[Export]\nSystem=a.b  c.d\t e.f\n", "a.b c.d e.f", NULL },
+  { "[Export]\nSystem=a.b\nSystem=c.d\n", "a.b c.d", NULL },
+  { "[Export]\n  System = a.b  \n", "a.b", NULL },
+  { "System=a.b\n", NULL, "guest.conf:1: " },
+  { "[Import]\n", NULL, "[Import]" },
+  { "[Export]\nSession=a.b\n", NULL, "Session=" },
+  { "[Export]\nsystem=a.b\n", NULL, "system=" },
+  { "[Export]\nSystem=a.b a.b\n", NULL, "twice" },
+  { "[Export]\nSystem=a.b\nSystem=a.b\n", NULL, "guest.conf:3: " },
+  { "[Export]\nSystem=org.freedesktop.*\n", NULL, "org.freedesktop.*" },
+  { "[Export]\nSystem=*\n", NULL, "guest.conf:2: " },
+  { "[Export]\nSystem=nodot\n", NULL, "nodot" },
+  { "[Export]\nSystem=:1.5\n", NULL, ":1.5" },
+  { "[Export]\nSystem=org.freedesktop.DBus\n", NULL, "bus itself" },
+  { "[Export]\nSystem=a.b\377\n", NULL, "guest.conf:2: " },
+  { "[Export\n", NULL, "guest.conf:1: " },
+  { "[Export]\nwhat\n", NULL, "guest.conf:2: " },
+};
+
+static void
+test_table (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GuestPolicy) policy =
+          guest_policy_from_text (cases[i].text, strlen (cases[i].text), "guest.conf", &error);
+
+      g_test_message ("case %zu: %s", i, error != NULL ? error->message : "good");
+      g_assert_true ((policy != NULL) == (cases[i].names != NULL));
+      if (policy != NULL)
+        {
+          g_autofree char *names = g_strjoinv (" ", policy->system);
+
+          g_assert_cmpstr (names, ==, cases[i].names);
+        }
+      else
+        g_assert_nonnull (strstr (error->message, cases[i].problem));
+    }
+}
+
+static void
+test_limit (void)
+{
+  for (unsigned n = LIMIT_EXPORTED_NAMES; n <= LIMIT_EXPORTED_NAMES + 1; n++)
+    {
+      g_autoptr (GString) text = g_string_new ("[Export]\nSystem=");
+      g_autoptr (GuestPolicy) policy = NULL;
+
+      for (unsigned i = 0; i < n; i++)
+        g_string_append_printf (text, " org.example.N%u", i);
+      policy = guest_policy_from_text (text->str, text->len, "guest.conf", NULL);
+      g_assert_true ((policy != NULL) == (n == LIMIT_EXPORTED_NAMES));
+    }
+}
+
+static void
+test_missing_file (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GuestPolicy) policy = guest_policy_load ("/nonexistent/guest.conf", &error);
+
+  g_assert_no_error (error);
+  g_assert_null (policy->system[0]);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/policy/table", test_table);
+  g_test_add_func ("/policy/limit", test_limit);
+  g_test_add_func ("/policy/missing-file", test_missing_file);
+  return g_test_run ();
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a bridge is told, letter by letter. */
+#include "bridge-credential.h"
+
+#include <string.h>
+
+static const char file[] =
+    "[Machine]\nMonitor=container\n[Container]\nRoot=/srv/work\n[Bus]\n"
+    "Broadcast=org.example.One\nBroadcast=org.example.Two@org.example.Interface\n"
+    "Alias=org.example.One:org.example.Other\n";
+
+static void
+test_text (void)
+{
+  const uint8_t mac[MAC_SIZE] = { 2, 0x11, 0x22, 0x33, 0x44, 0x55 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MachineSettings) settings =
+      machine_settings_from_text (file, strlen (file), "work.machine", &error);
+  g_autofree char *text = NULL;
+
+  g_assert_no_error (error);
+  text = bridge_credential_format ("work", mac, settings);
+  g_assert_cmpstr (text, ==,
+                   "[Bridge]\nMachine=work\nInterface=tb-00e13ed7af55\n"
+                   "GuestMAC=02:11:22:33:44:55\n\n[Bus]\n"
+                   "Broadcast=org.example.One\n"
+                   "Broadcast=org.example.Two@org.example.Interface\n"
+                   "Alias=org.example.One:org.example.Other\n");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/host/bridge-credential/text", test_text);
+  return g_test_run ();
+}
