@@ -29,9 +29,15 @@ def tcp(address, port):
 def udp(address, port):
     family, kind, _, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind) as asker:
-        asker.settimeout(SECONDS)
-        asker.sendto(b"who is there?", where)
-        return bool(asker.recv(100))
+        asker.connect(where)
+        asker.settimeout(SECONDS / 3)
+        for attempt in range(3):  # a datagram may be lost, also on the way to who would answer
+            asker.send(b"who is there?")
+            try:
+                return bool(asker.recv(100))
+            except TimeoutError:
+                continue
+        return False
 
 
 def icmp(address, _port):
