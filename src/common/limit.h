@@ -14,6 +14,8 @@
 #define LIMIT_SIGNATURE_DEPTH 32   /* arrays, and structures: D-Bus specification */
 #define LIMIT_BODY_DEPTH 60 /* containers in each other, variants too; daemons take 60 to 64 */
 #define LIMIT_MATCH_RULE_LENGTH 1024
+#define LIMIT_CALL_RULE_LENGTH 1024
+#define LIMIT_CALL_RULES 256 /* of one file */
 
 /* The bridge and the agent. */
 #define LIMIT_PENDING_CALLS_MACHINE 1024

@@ -66,11 +66,13 @@ static const struct
   { "bad-missing", WIRE_SIGNAL, MEMBER ("M") INTERFACE ("a.b"), "" },
 };
 
-static const struct
+typedef struct
 {
   const char *name;
   const char *text;
-} rules[] = {
+} RuleSeed;
+
+static const RuleSeed match_rules[] = {
   { "empty", "" },
   { "all-keys", "type='signal',sender='org.x.y',destination=':1.2',interface='a.b',member='M',"
                 "path_namespace='/a',arg0='x',arg1path='/y/',eavesdrop='true'" },
@@ -79,6 +81,17 @@ static const struct
   { "bad-open-quote", "type='signal" },
   { "bad-backslash", "arg0=a\\,eavesdrop='true'" },
   { "bad-number", "arg064='x'" },
+};
+
+static const RuleSeed call_rules[] = {
+  { "name", "allow a.b" },
+  { "all", "ask a.*=a.b.M@/a/* arg0=org.x.y arg1='/y/z' from=group:we" },
+  { "any", "deny *=*@/*" },
+  { "interface", "allow a.b=a.b.*@/a/b from=machine:team:web" },
+  { "user", "deny a.b from=user:1000" },
+  { "bad-verdict", "permit a.b" },
+  { "bad-quote", "allow a.b arg0='x" },
+  { "bad-path", "allow a.b@/a*" },
 };
 
 static void
@@ -111,13 +124,13 @@ write_messages (const char *folder)
 
 /* Each rule with a message behind it. */
 static void
-write_rules (const char *folder)
+write_rules (const char *folder, uint8_t type, const RuleSeed *rules, gsize n_rules)
 {
   g_autoptr (GByteArray) message =
-      script_message ('l', WIRE_SIGNAL, 0, 7, CALL ("a.b", "M") SENDER (":1.7") SIGNATURE ("sso"),
+      script_message ('l', type, 0, 7, CALL ("a.b", "M") SENDER (":1.7") SIGNATURE ("sso"),
                       "s'org.x.y' p4 s'/y/z' p4 s'/a'");
 
-  for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
+  for (guint i = 0; i < n_rules; i++)
     {
       g_autoptr (GByteArray) bytes = g_byte_array_new ();
 
@@ -131,7 +144,7 @@ write_rules (const char *folder)
 int
 main (int argc, char **argv)
 {
-  g_autofree char *message_folder = NULL, *rule_folder = NULL;
+  g_autofree char *message_folder = NULL, *match_rule_folder = NULL, *call_rule_folder = NULL;
 
   if (argc != 2)
     {
@@ -140,10 +153,13 @@ main (int argc, char **argv)
     }
 
   message_folder = g_build_filename (argv[1], "corpus-message", NULL);
-  rule_folder = g_build_filename (argv[1], "corpus-match-rule", NULL);
+  match_rule_folder = g_build_filename (argv[1], "corpus-match-rule", NULL);
+  call_rule_folder = g_build_filename (argv[1], "corpus-call-rule", NULL);
   g_mkdir_with_parents (message_folder, 0755);
-  g_mkdir_with_parents (rule_folder, 0755);
+  g_mkdir_with_parents (match_rule_folder, 0755);
+  g_mkdir_with_parents (call_rule_folder, 0755);
   write_messages (message_folder);
-  write_rules (rule_folder);
+  write_rules (match_rule_folder, WIRE_SIGNAL, match_rules, G_N_ELEMENTS (match_rules));
+  write_rules (call_rule_folder, WIRE_METHOD_CALL, call_rules, G_N_ELEMENTS (call_rules));
   return EXIT_SUCCESS;
 }
