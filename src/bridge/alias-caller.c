@@ -156,18 +156,68 @@ on_watched (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
   return 0;
 }
 
+/* The groups of UnixGroupIDs' value, or NULL. */
+static GArray *
+read_groups (sd_bus_message *message)
+{
+  const void *data;
+  GArray *groups;
+  size_t size;
+
+  if (sd_bus_message_enter_container (message, 'v', "au") < 0
+      || sd_bus_message_read_array (message, 'u', &data, &size) < 0)
+    return NULL;
+
+  groups = g_array_new (FALSE, FALSE, sizeof (uint32_t));
+  g_array_append_vals (groups, data, (guint) (size / sizeof (uint32_t)));
+  sd_bus_message_exit_container (message);
+  return groups;
+}
+
+/* GetConnectionCredentials' answer. Whether it tells the user; the groups may be missing. */
+static bool
+read_credentials (sd_bus_message *message, uint32_t *ret_uid, GArray **ret_groups)
+{
+  bool found = false;
+  const char *key;
+
+  if (sd_bus_message_enter_container (message, 'a', "{sv}") < 0)
+    return false;
+
+  while (sd_bus_message_enter_container (message, 'e', "sv") > 0)
+    {
+      int r = sd_bus_message_read_basic (message, 's', &key);
+
+      if (r >= 0 && strcmp (key, "UnixUserID") == 0)
+        found = sd_bus_message_read (message, "v", "u", ret_uid) >= 0;
+      else if (r >= 0 && strcmp (key, "UnixGroupIDs") == 0 && *ret_groups == NULL)
+        *ret_groups = read_groups (message);
+      else
+        sd_bus_message_skip (message, "v");
+      if (sd_bus_message_exit_container (message) < 0)
+        return false;
+    }
+
+  return found;
+}
+
 static int
-on_user (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+on_credentials (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   AliasCaller *self = user_data;
+  GArray *groups = NULL;
   uint32_t uid;
 
   self->user_call = sd_bus_slot_unref (self->user_call);
-  if (sd_bus_message_is_method_error (message, NULL)
-      || sd_bus_message_read (message, "u", &uid) < 0)
-    give_up (self);
-  else
-    caller_set_uid (self->caller, uid);
+  if (sd_bus_message_is_method_error (message, NULL) || !read_credentials (message, &uid, &groups))
+    {
+      g_clear_pointer (&groups, g_array_unref);
+      give_up (self);
+      return 0;
+    }
+
+  caller_set_groups (self->caller, groups);
+  caller_set_uid (self->caller, uid);
   return 0;
 }
 
@@ -185,8 +235,8 @@ watch (AliasCaller *self)
 
   if (r >= 0)
     r = sd_bus_call_method_async (self->bridge->bus, &self->user_call, BUS_DRIVER_NAME,
-                                  BUS_DRIVER_PATH, BUS_DRIVER_INTERFACE, "GetConnectionUnixUser",
-                                  on_user, self, "s", self->name);
+                                  BUS_DRIVER_PATH, BUS_DRIVER_INTERFACE, "GetConnectionCredentials",
+                                  on_credentials, self, "s", self->name);
   return r;
 }
 

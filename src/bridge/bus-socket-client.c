@@ -397,6 +397,7 @@ start (BusSocketClient *client, int fd)
     {
       client->pidfd = subject.pidfd;
       client->caller = caller_new (client->bridge, &subject, &operations, client);
+      caller_set_groups (client->caller, process_get_peer_groups (fd));
       r = caller_is_over_limit (client->caller) ? -EUSERS : 0;
     }
   if (r >= 0)

@@ -2,6 +2,7 @@
 /* A caller from within: what caller.c and caller-queue.c share. */
 #pragma once
 
+#include "call-rule.h"
 #include "caller.h"
 #include "channel-pool.h"
 
@@ -31,6 +32,8 @@ struct Caller
   Bridge *bridge;
   GList link;
   AuthoritySubject subject;
+  CallRuleCaller identity; /* as rules and the guest see it; complete once the uid is known */
+  GArray *groups;          /* uint32_t, of `identity`; NULL: not known */
   const CallerOperations *operations;
   void *user_data;
   Channel *channel;

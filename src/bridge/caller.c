@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 
+#include "call-policy.h"
 #include "caller-private.h"
 #include "forward.h"
 #include "limit.h"
@@ -97,6 +98,8 @@ static void
 adopt_channel (Caller *caller, Channel *channel)
 {
   caller->channel = channel;
+  caller->identity.uid = caller->subject.uid;
+  channel_set_caller (channel, &caller->identity);
   channel_set_budget (channel, bridge_get_budget (caller->bridge, caller->subject.uid));
   channel_set_handlers (channel, &channel_handlers, caller);
 }
@@ -156,18 +159,27 @@ wait_for_channel (Caller *caller, const Call *call)
 
 /* --- A call's way --- */
 
+/* `line` is the rule's, or 0 where polkit has refused it. */
+static void
+log_refusal (Caller *caller, const Call *call, guint line)
+{
+  const WireHeader *header = &call->message.header;
+  g_autofree char *rule = line != 0 ? g_strdup_printf (" by line %u", line) : g_strdup ("");
+
+  if (rate_limit_pass (&caller->bridge->refused_calls))
+    log_message (LOG_LEVEL_INFO, caller->bridge->machine, LOG_ID_CALL_REFUSED,
+                 "A call of %s.%s on %s was refused%s (user %u).",
+                 header->interface != NULL ? header->interface : "", header->member, call->name,
+                 rule, caller->subject.uid);
+}
+
 static void
 refuse (Caller *caller, const Call *call, AuthorityVerdict verdict)
 {
   const WireHeader *header = &call->message.header;
   const char *machine = caller->bridge->machine;
 
-  if (rate_limit_pass (&caller->bridge->refused_calls))
-    log_message (LOG_LEVEL_INFO, machine, LOG_ID_CALL_REFUSED,
-                 "A call of %s.%s on %s was refused (user %u).",
-                 header->interface != NULL ? header->interface : "", header->member, call->name,
-                 caller->subject.uid);
-
+  log_refusal (caller, call, 0);
   switch (verdict)
     {
     case AUTHORITY_CHALLENGE:
@@ -269,6 +281,33 @@ send_call (Caller *caller, const Call *call)
     }
 }
 
+/* What rules say comes first, then polkit. */
+static void
+decide (Caller *caller, Call *call)
+{
+  const WireHeader *header = &call->message.header;
+  guint line;
+
+  caller->identity.uid = caller->subject.uid;
+  switch (call_policy_decide (caller->bridge->settings, call->name, &call->message,
+                              &caller->identity, &line))
+    {
+    case CALL_RULE_ALLOW:
+      call->stage = CALL_ALLOWED;
+      break;
+    case CALL_RULE_ASK:
+      authorise (caller, call);
+      break;
+    case CALL_RULE_DENY:
+      log_refusal (caller, call, line);
+      caller_fail (caller, call->origin, header, TOMBOLO_ERROR_ACCESS_DENIED,
+                   "You may not call %s on “%s” of machine “%s”: line %u of its machine file "
+                   "refuses it.",
+                   header->member, call->name, caller->bridge->machine, line);
+      break;
+    }
+}
+
 /* Takes the call as far as it goes. Returns whether it is over: sent, or failed. */
 static bool
 advance (Caller *caller, Call *call)
@@ -277,7 +316,11 @@ advance (Caller *caller, Call *call)
     return true;
 
   if (call->stage == CALL_NEW)
-    authorise (caller, call);
+    {
+      if (!is_known (caller) && call_policy_needs_caller (caller->bridge->settings))
+        return false;
+      decide (caller, call);
+    }
   if (call->stage != CALL_ALLOWED)
     return call->stage == CALL_NEW; /* refused; else polkit is at it */
 
@@ -385,6 +428,7 @@ caller_free (Caller *caller)
   if (caller->subject.bus_name != NULL)
     authority_forget (caller->bridge->authority, caller->subject.bus_name);
   g_hash_table_unref (caller->pending);
+  g_clear_pointer (&caller->groups, g_array_unref);
   g_free (caller);
 }
 
@@ -404,6 +448,17 @@ bool
 caller_is_waiting (const Caller *caller)
 {
   return caller->queue.head != NULL;
+}
+
+void
+caller_set_groups (Caller *caller, GArray *groups)
+{
+  static const uint32_t none = 0;
+
+  g_clear_pointer (&caller->groups, g_array_unref);
+  caller->groups = groups;
+  caller->identity.n_groups = groups != NULL ? groups->len : 0;
+  caller->identity.groups = groups == NULL ? NULL : groups->len > 0 ? (void *) groups->data : &none;
 }
 
 void

@@ -40,8 +40,11 @@ Channel *caller_get_channel (const Caller *caller);
 /* Whether calls wait for polkit or a channel. */
 bool caller_is_waiting (const Caller *caller);
 
-/* Who the caller is was not known yet (caller_new() with uid -1), and is now: until then no channel
- * is taken. */
+/* The groups (uint32_t) of the caller's user, which it takes, or NULL where nobody can tell. */
+void caller_set_groups (Caller *caller, GArray *groups);
+
+/* Who the caller is was not known yet (caller_new() with uid -1), and is now, its groups told
+ * before: until then no rule decides about it, and no channel is taken. */
 void caller_set_uid (Caller *caller, uid_t uid);
 
 /* Whether its user has more than LIMIT_CALLERS_USER callers. */

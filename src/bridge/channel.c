@@ -9,6 +9,11 @@
 #include "limit.h"
 #include "tunnel-manager.h"
 
+/* The agent's interface on its channels (src/guest/agent.h). */
+#define AGENT_NAME "org.tombolo.Agent1"
+#define AGENT_PATH "/org/tombolo/Agent1"
+#define AGENT_CHANNEL_INTERFACE "org.tombolo.Agent1.Channel"
+
 /* Serials of calls of the bridge's own: below the agent's, above any caller's that is met. */
 #define CHANNEL_OWN_SERIALS 0xE0000000U
 
@@ -182,21 +187,32 @@ next_serial (Channel *channel)
   return CHANNEL_OWN_SERIALS | (channel->serial++ & 0x0FFFFFFFU);
 }
 
+/* A call of the bridge's own; the body is freed. */
+static void
+send_own (Channel *channel, const WireHeader *call, WireWriter *body)
+{
+  WireHeader header = *call;
+  const uint8_t *data;
+  size_t size;
+
+  header.byte_order = wire_native_byte_order ();
+  header.type = WIRE_METHOD_CALL;
+  header.serial = next_serial (channel);
+  data = wire_writer_data (body, &size);
+  connection_send (channel->connection, &header, data, size);
+  wire_writer_free (body);
+}
+
 static void
 on_session (Stream *stream, ChannelKind kind, const GError *error, void *user_data)
 {
   Channel *channel = user_data;
-  WireHeader header = { .byte_order = wire_native_byte_order (),
-                        .type = WIRE_METHOD_CALL,
-                        .serial = next_serial (channel),
-                        .path = "/org/tombolo/Agent1",
-                        .interface = "org.tombolo.Agent1.Channel",
-                        .member = "Open",
-                        .destination = "org.tombolo.Agent1",
-                        .signature = "s" };
+  static const WireHeader open = { .path = AGENT_PATH,
+                                   .interface = AGENT_CHANNEL_INTERFACE,
+                                   .member = "Open",
+                                   .destination = AGENT_NAME,
+                                   .signature = "s" };
   WireWriter *body;
-  size_t size;
-  const uint8_t *data;
 
   g_clear_pointer (&channel->attempt, tunnel_attempt_free);
   if (stream == NULL)
@@ -219,9 +235,7 @@ on_session (Stream *stream, ChannelKind kind, const GError *error, void *user_da
   connection_set_budget (channel->connection, &channel->bridge->budget);
   body = wire_writer_new ();
   wire_writer_string (body, "system");
-  data = wire_writer_data (body, &size);
-  connection_send (channel->connection, &header, data, size);
-  wire_writer_free (body);
+  send_own (channel, &open, body);
 }
 
 static int
@@ -322,21 +336,37 @@ channel_add_match (Channel *channel, const char *name, const char *interface)
   g_autofree char *rule = g_strdup_printf (
       "type='signal',sender='%s'%s%s%s", name, interface != NULL ? ",interface='" : "",
       interface != NULL ? interface : "", interface != NULL ? "'" : "");
-  WireHeader header = { .byte_order = wire_native_byte_order (),
-                        .type = WIRE_METHOD_CALL,
-                        .flags = WIRE_NO_REPLY_EXPECTED,
-                        .serial = next_serial (channel),
-                        .path = BUS_DRIVER_PATH,
-                        .interface = BUS_DRIVER_INTERFACE,
-                        .member = "AddMatch",
-                        .destination = BUS_DRIVER_NAME,
-                        .signature = "s" };
+  static const WireHeader add_match = { .flags = WIRE_NO_REPLY_EXPECTED,
+                                        .path = BUS_DRIVER_PATH,
+                                        .interface = BUS_DRIVER_INTERFACE,
+                                        .member = "AddMatch",
+                                        .destination = BUS_DRIVER_NAME,
+                                        .signature = "s" };
   WireWriter *body = wire_writer_new ();
-  const uint8_t *data;
-  size_t size;
 
   wire_writer_string (body, rule);
-  data = wire_writer_data (body, &size);
-  channel_send (channel, &header, data, size);
-  wire_writer_free (body);
+  send_own (channel, &add_match, body);
+}
+
+void
+channel_set_caller (Channel *channel, const CallRuleCaller *caller)
+{
+  static const WireHeader set_caller = { .flags = WIRE_NO_REPLY_EXPECTED,
+                                         .path = AGENT_PATH,
+                                         .interface = AGENT_CHANNEL_INTERFACE,
+                                         .member = "SetCaller",
+                                         .destination = AGENT_NAME,
+                                         .signature = "ubaus" };
+  bool groups_known = caller->groups != NULL && caller->n_groups <= LIMIT_CALLER_GROUPS;
+  WireWriter *body = wire_writer_new ();
+  size_t mark;
+
+  wire_writer_uint32 (body, caller->uid);
+  wire_writer_boolean (body, groups_known);
+  mark = wire_writer_begin_array (body, 4);
+  for (size_t i = 0; groups_known && i < caller->n_groups; i++)
+    wire_writer_uint32 (body, caller->groups[i]);
+  wire_writer_end_array (body, mark);
+  wire_writer_string (body, caller->machine != NULL ? caller->machine : "");
+  send_own (channel, &set_caller, body);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bridge.h"
+#include "call-rule.h"
 #include "connection.h"
 #include "owner-table.h"
 
@@ -40,6 +41,9 @@ int channel_send (Channel *channel, const WireHeader *header, const void *body, 
 void channel_set_budget (Channel *channel, ConnectionBudget *budget);
 size_t channel_get_queued (const Channel *channel);
 void channel_pause (Channel *channel, bool paused);
+
+/* Tells the guest for whom the channel is from now on: its rules may ask. */
+void channel_set_caller (Channel *channel, const CallRuleCaller *caller);
 
 /* Lets signals of `name` through, of `interface` or, where that is NULL, of every one. */
 void channel_add_match (Channel *channel, const char *name, const char *interface);

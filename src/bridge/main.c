@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "bridge.h"
+#include "call-policy.h"
 #include "config.h"
 #include "credential.h"
 #include "event-loop.h"
@@ -28,7 +29,7 @@ static BridgeSettings *
 load_settings (GError **error)
 {
   gsize size;
-  char *text = credential_load (BRIDGE_CREDENTIAL, LIMIT_MACHINE_FILE_SIZE, &size, error);
+  char *text = credential_load (BRIDGE_CREDENTIAL, LIMIT_BRIDGE_CREDENTIAL_SIZE, &size, error);
   BridgeSettings *settings = text == NULL ? NULL : bridge_settings_from_text (text, size, error);
 
   credential_free (text, text == NULL ? 0 : size);
@@ -140,5 +141,6 @@ main (int argc, char **argv)
       return EXIT_FAILURE;
     }
 
+  call_policy_resolve (settings);
   return run (settings, context) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -67,3 +67,26 @@ process_get_peer (int socket, AuthoritySubject *ret_subject)
   *ret_subject = subject;
   return 0;
 }
+
+GArray *
+process_get_peer_groups (int socket)
+{
+  g_autoptr (GArray) groups = g_array_new (FALSE, FALSE, sizeof (uint32_t));
+  struct ucred credentials;
+  socklen_t size = sizeof credentials;
+  socklen_t groups_size = 0;
+
+  if (getsockopt (socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+    return NULL;
+
+  /* The first call tells the size. */
+  if (getsockopt (socket, SOL_SOCKET, SO_PEERGROUPS, NULL, &groups_size) < 0 && errno != ERANGE)
+    return NULL;
+  g_array_set_size (groups, groups_size / sizeof (uint32_t));
+  if (groups_size > 0
+      && getsockopt (socket, SOL_SOCKET, SO_PEERGROUPS, groups->data, &groups_size) < 0)
+    return NULL;
+
+  g_array_append_val (groups, credentials.gid);
+  return g_steal_pointer (&groups);
+}

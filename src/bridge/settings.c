@@ -19,6 +19,7 @@ bridge_settings_free (BridgeSettings *settings)
   g_free (settings->interface);
   g_ptr_array_unref (settings->broadcasts);
   g_ptr_array_unref (settings->aliases);
+  g_ptr_array_unref (settings->rules);
   g_free (settings);
 }
 
@@ -42,6 +43,23 @@ alias_free_pair (gpointer data)
   g_free (alias);
 }
 
+/* LINE RULE. Returns NULL, or what is wrong; to be freed with g_free(). */
+static char *
+read_rule (BridgeSettings *settings, const char *value)
+{
+  char *text;
+  guint64 line = g_ascii_strtoull (value, &text, 10);
+  char *problem;
+
+  if (text == value || *text != ' ' || line > G_MAXUINT)
+    return g_strdup ("it does not begin with the line of the machine file.");
+
+  problem = setting_read_rule (text + 1, &settings->rules);
+  if (problem == NULL)
+    call_rule_set_line (settings->rules->pdata[settings->rules->len - 1], (guint) line);
+  return problem;
+}
+
 /* Returns NULL, or what is wrong; to be freed with g_free(). */
 static char *
 read_entry (BridgeSettings *settings, const char *group, const char *key, const char *value)
@@ -54,6 +72,11 @@ read_entry (BridgeSettings *settings, const char *group, const char *key, const 
         return setting_read_broadcast (value, &settings->broadcasts);
       if (g_str_equal (key, "Alias"))
         return setting_read_alias (value, &settings->aliases);
+    }
+  else if (g_str_equal (group, "Call"))
+    {
+      if (g_str_equal (key, "Rule"))
+        return read_rule (settings, value);
     }
   else if (g_str_equal (key, "Machine") && settings->machine == NULL)
     {
@@ -94,7 +117,8 @@ read_lines (BridgeSettings *settings, MachineFileReader *reader, GError **error)
                  || machine_file_fault (error, reader->file, reader->line,
                                         "“Machine=” or “Interface=” is missing.");
         case MACHINE_FILE_GROUP:
-          if (!g_str_equal (reader->name, "Bridge") && !g_str_equal (reader->name, "Bus"))
+          if (!g_str_equal (reader->name, "Bridge") && !g_str_equal (reader->name, "Bus")
+              && !g_str_equal (reader->name, "Call"))
             return machine_file_fault (error, reader->file, reader->line,
                                        "Group [%s] is not known.", reader->name);
           g_free (group);
@@ -118,8 +142,10 @@ bridge_settings_from_text (const char *text, gsize size, GError **error)
 
   settings->broadcasts = g_ptr_array_new_with_free_func (broadcast_free);
   settings->aliases = g_ptr_array_new_with_free_func (alias_free_pair);
+  settings->rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
 
-  if (!machine_file_reader_open (&reader, text, size, BRIDGE_CREDENTIAL, error)
+  if (!machine_file_reader_open (&reader, text, size, LIMIT_BRIDGE_CREDENTIAL_SIZE,
+                                 BRIDGE_CREDENTIAL, error)
       || !read_lines (settings, &reader, error))
     return NULL;
 

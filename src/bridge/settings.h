@@ -8,6 +8,8 @@
  *   [Bus]
  *   Broadcast=org.freedesktop.hostname1@org.freedesktop.DBus.Properties
  *   Alias=org.freedesktop.NetworkManager:org.freedesktop.NetworkManager
+ *   [Call]
+ *   Rule=12 allow org.freedesktop.hostname1 from=group:users
  */
 #pragma once
 
@@ -26,6 +28,7 @@ typedef struct
   uint8_t guest_mac[MAC_SIZE];
   GPtrArray *broadcasts; /* MachineBroadcast, as machine files have them */
   GPtrArray *aliases;    /* MachineAlias */
+  GPtrArray *rules;      /* CallRule, with their lines in the machine file */
 } BridgeSettings;
 
 void bridge_settings_free (BridgeSettings *settings);

@@ -37,7 +37,8 @@
 #define LIMIT_HELD_USER ((size_t) 64 * 1024 * 1024) /* of LIMIT_HELD_MACHINE, one user's */
 #define LIMIT_MATCH_RULES_CALLER 512
 #define LIMIT_CALLERS_MACHINE 200
-#define LIMIT_CALLERS_USER 64 /* of LIMIT_CALLERS_MACHINE, how many one user may take */
+#define LIMIT_CALLER_GROUPS 1024 /* of one with more, none are told */
+#define LIMIT_CALLERS_USER 64    /* of LIMIT_CALLERS_MACHINE, how many one user may take */
 #define LIMIT_EXPORTED_NAMES 64
 #define LIMIT_SPARE_CHANNELS 2
 #define LIMIT_SASL_LINE 1024
@@ -86,6 +87,9 @@
 #define LIMIT_MACHINE_LABEL_LENGTH 63
 #define LIMIT_MACHINES 1024
 #define LIMIT_MACHINE_FILE_SIZE ((size_t) 64 * 1024)
+/* What a bridge is told of its machine's file, and a little of its own. */
+#define LIMIT_BRIDGE_CREDENTIAL_SIZE (LIMIT_MACHINE_FILE_SIZE + 8 * 1024)
+#define LIMIT_GUEST_POLICY_SIZE ((size_t) 64 * 1024)
 #define LIMIT_MACHINE_DISKS 16
 #define LIMIT_MICROVM_DISKS 6 /* of 8 virtio-mmio places; network and random numbers take two */
 #define LIMIT_MACHINE_BROADCASTS 64

@@ -181,6 +181,12 @@ agent_get_exports (const Agent *agent)
   return exports_get_table (agent->exports);
 }
 
+const GPtrArray *
+agent_get_rules (const Agent *agent)
+{
+  return agent->policy->rules;
+}
+
 void
 agent_complain (Agent *agent, const char *format, ...)
 {

@@ -28,5 +28,6 @@ sd_event *agent_get_event (const Agent *agent);
 const char *agent_get_bus_path (const Agent *agent);
 const char *const *agent_get_names (const Agent *agent);
 const OwnerTable *agent_get_exports (const Agent *agent);
+const GPtrArray *agent_get_rules (const Agent *agent); /* CallRule */
 /* Logs what the host's end, or a service, did against the rules; not too often. */
 void agent_complain (Agent *agent, const char *format, ...) G_GNUC_PRINTF (2, 3);

@@ -9,6 +9,7 @@
 
 #include "body.h"
 #include "bus-client.h"
+#include "channel-caller.h"
 #include "driver.h"
 #include "error.h"
 #include "limit.h"
@@ -35,6 +36,7 @@ struct GuestChannel
   ChannelState state;
   Connection *host;
   BusClient *bus;
+  ChannelCaller caller;
   OwnerTable owners;
   GHashTable *pending; /* serials of calls that the bus owes a reply: ReplyKind */
   sd_event_source *deadline;
@@ -175,31 +177,60 @@ take_driver_call (GuestChannel *channel, const WireMessage *message)
     }
 }
 
-static void
-take_call (GuestChannel *channel, const WireMessage *message)
+/* The exported name that a call to `destination` is for, or NULL. */
+static const char *
+get_exported_name (const GuestChannel *channel, const char *destination)
 {
-  const char *destination = message->header.destination;
+  const OwnerEntry *entry = destination[0] == ':'
+                                ? owner_table_find_owner (&channel->owners, destination)
+                                : owner_table_find (&channel->owners, destination);
+
+  return entry != NULL ? entry->name : NULL;
+}
+
+static void
+take_service_call (GuestChannel *channel, const WireMessage *message, const char *name)
+{
+  const GPtrArray *rules = agent_get_rules (channel->agent);
+  gssize found = call_rules_find (rules, name, message, &channel->caller.identity);
   g_autofree char *text = NULL;
 
-  if (message->header.n_descriptors > 0)
+  if (found >= 0 && call_rule_get_verdict (rules->pdata[found]) == CALL_RULE_ALLOW)
     {
-      send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
-                  "File descriptors do not cross into a guest.");
+      forward_call (channel, message, message->header.member, REPLY_PASS);
       return;
     }
 
-  if (destination != NULL
-      && (owner_table_find (&channel->owners, destination) != NULL
-          || (destination[0] == ':'
-              && owner_table_find_owner (&channel->owners, destination) != NULL)))
-    forward_call (channel, message, message->header.member, REPLY_PASS);
-  else if (g_strcmp0 (destination, BUS_DRIVER_NAME) == 0)
+  text = found >= 0 ? g_strdup_printf ("The guest refuses calls of %s on “%s”: line %u of its "
+                                       "/etc/tombolo/guest.conf says so.",
+                                       message->header.member, name,
+                                       call_rule_get_line (rules->pdata[found]))
+                    : g_strdup_printf ("The guest does not allow calls of %s on “%s”; a rule in "
+                                       "[Call] of its /etc/tombolo/guest.conf can.",
+                                       message->header.member, name);
+  send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_ACCESS_DENIED), text);
+}
+
+static void
+take_call (GuestChannel *channel, const WireMessage *message)
+{
+  const char *destination = message->header.destination != NULL ? message->header.destination : "";
+  const char *name = get_exported_name (channel, destination);
+  g_autofree char *text = NULL;
+
+  if (message->header.n_descriptors > 0)
+    send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
+                "File descriptors do not cross into a guest.");
+  else if (name != NULL)
+    take_service_call (channel, message, name);
+  else if (strcmp (destination, BUS_DRIVER_NAME) == 0)
     take_driver_call (channel, message);
-  else
+  else if (strcmp (destination, AGENT_NAME) != 0
+           || !channel_caller_take (&channel->caller, message))
     {
       text = g_strdup_printf ("The guest does not export “%s”; its /etc/tombolo/guest.conf says "
                               "what it exports.",
-                              destination != NULL ? destination : "");
+                              destination);
       send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_NOT_EXPORTED), text);
     }
 }
@@ -481,6 +512,7 @@ guest_channel_new (Agent *agent, Stream *stream,
   channel->agent = agent;
   channel->closed = closed;
   channel->pending = g_hash_table_new (NULL, NULL);
+  channel_caller_init (&channel->caller);
   owner_table_init (&channel->owners, names, g_strv_length ((char **) names));
 
   if (connection_new (agent_get_event (agent), stream, &host_handlers, channel, &channel->host) < 0)
@@ -510,6 +542,7 @@ guest_channel_free (GuestChannel *channel)
   connection_free (channel->host);
   bus_client_free (channel->bus);
   owner_table_clear (&channel->owners);
+  channel_caller_clear (&channel->caller);
   g_hash_table_unref (channel->pending);
   g_free (channel);
 }

@@ -53,6 +53,8 @@ load_policy (const char *path)
 
   if (policy->system[0] == NULL)
     log_notice (NULL, "%s exports nothing, so the host can call nothing.", path);
+  else if (policy->rules->len == 0)
+    log_notice (NULL, "%s has no rule in [Call], so the host can call nothing.", path);
   return policy;
 }
 

@@ -16,6 +16,16 @@ append_broadcasts (GString *text, const GPtrArray *broadcasts)
     }
 }
 
+/* With the lines of the machine file, which logs and answers of the bridge name. */
+static void
+append_rules (GString *text, const GPtrArray *rules)
+{
+  g_string_append (text, "\n[Call]\n");
+  for (guint i = 0; rules != NULL && i < rules->len; i++)
+    g_string_append_printf (text, "Rule=%u %s\n", call_rule_get_line (rules->pdata[i]),
+                            call_rule_get_text (rules->pdata[i]));
+}
+
 char *
 bridge_credential_format (const char *name, const uint8_t mac[MAC_SIZE],
                           const MachineSettings *settings)
@@ -37,5 +47,6 @@ bridge_credential_format (const char *name, const uint8_t mac[MAC_SIZE],
       g_string_append_printf (text, "Alias=%s:%s\n", alias->exported, alias->alias);
     }
 
+  append_rules (text, settings->rules);
   return g_string_free (text, FALSE);
 }

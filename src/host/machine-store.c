@@ -193,6 +193,16 @@ machine_entry_check_files (MachineEntry *entry)
 
 /* --- reading --- */
 
+static gboolean
+has_allowing_rule (const MachineSettings *settings)
+{
+  for (guint i = 0; i < settings->rules->len; i++)
+    if (call_rule_get_verdict (settings->rules->pdata[i]) == CALL_RULE_ALLOW)
+      return TRUE;
+
+  return FALSE;
+}
+
 gboolean
 machine_store_check_created (const MachineSettings *settings, const char *file, GError **error)
 {
@@ -207,6 +217,12 @@ machine_store_check_created (const MachineSettings *settings, const char *file, 
     g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
                  "%s: a machine made over D-Bus cannot have Alias=; put the file "
                  "into " TOMBOLO_SYSCONFDIR "/tombolo/machines, or leave it out.",
+                 file);
+  else if (has_allowing_rule (settings))
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
+                 "%s: a machine made over D-Bus cannot have a rule that allows calls without "
+                 "polkit; put the file into " TOMBOLO_SYSCONFDIR "/tombolo/machines, or write "
+                 "“ask” instead of “allow”.",
                  file);
   else
     return TRUE;

@@ -27,17 +27,17 @@ machine_file_fault (GError **error, const char *file, guint line, const char *fo
 }
 
 gboolean
-machine_file_reader_open (MachineFileReader *reader, const char *text, gsize size, const char *file,
-                          GError **error)
+machine_file_reader_open (MachineFileReader *reader, const char *text, gsize size, gsize limit,
+                          const char *file, GError **error)
 {
   *reader = (MachineFileReader){ .file = file, .next = text, .end = text + size };
 
-  if (size > LIMIT_MACHINE_FILE_SIZE)
+  if (size > limit)
     return machine_file_fault (error, file, 1,
                                "the file has %" G_GSIZE_FORMAT
                                " bytes, but at most %" G_GSIZE_FORMAT
                                " are allowed; remove what is not needed.",
-                               size, (gsize) LIMIT_MACHINE_FILE_SIZE);
+                               size, limit);
   return TRUE;
 }
 

@@ -25,9 +25,10 @@ typedef struct
   char *value;
 } MachineFileReader;
 
-/* Begins to read `text`, which has to outlive the reader. A text that is too large is an error. */
+/* Begins to read `text`, which has to outlive the reader. A text of more than `limit` bytes is an
+ * error. */
 gboolean machine_file_reader_open (MachineFileReader *reader, const char *text, gsize size,
-                                   const char *file, GError **error);
+                                   gsize limit, const char *file, GError **error);
 
 /* The next group or entry. Values have no blanks around them and are never empty; names are of
  * [A-Za-z0-9]; everything is valid UTF-8 without control characters. */

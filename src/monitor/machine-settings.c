@@ -21,6 +21,7 @@ typedef enum
   GROUP_QEMU,
   GROUP_CONTAINER,
   GROUP_BUS,
+  GROUP_CALL,
   N_GROUPS,
 } Group;
 
@@ -33,6 +34,7 @@ static const struct
   [GROUP_QEMU] = { "Qemu", MONITOR_QEMU },
   [GROUP_CONTAINER] = { "Container", MONITOR_CONTAINER },
   [GROUP_BUS] = { "Bus", ANY_MONITOR },
+  [GROUP_CALL] = { "Call", ANY_MONITOR },
 };
 
 static const char *const monitor_names[] = {
@@ -40,14 +42,17 @@ static const char *const monitor_names[] = {
   [MONITOR_CONTAINER] = "container",
 };
 
-#define SETTING(group, key, reader, member)                                                        \
+#define SETTING(group, key, reader, member, shape)                                                 \
   {                                                                                                \
-    group, key, reader, G_STRUCT_OFFSET (MachineSettings, member), FALSE                           \
+    group, key, reader, G_STRUCT_OFFSET (MachineSettings, member), shape                           \
   }
-#define LIST_SETTING(group, key, reader, member)                                                   \
-  {                                                                                                \
-    group, key, reader, G_STRUCT_OFFSET (MachineSettings, member), TRUE                            \
-  }
+
+typedef enum
+{
+  ONCE,
+  LINES, /* may be repeated */
+  WORDS, /* may be repeated, and holds several values with blanks between them */
+} SettingShape;
 
 static const struct
 {
@@ -55,24 +60,25 @@ static const struct
   const char *key;
   SettingReader read;
   glong offset;
-  gboolean list; /* may be repeated, and holds several values with blanks between them */
+  SettingShape shape;
 } settings_table[] = {
-  SETTING (GROUP_MACHINE, "Monitor", setting_read_monitor, monitor),
-  SETTING (GROUP_MACHINE, "Description", setting_read_text, description),
-  SETTING (GROUP_MACHINE, "Agent", setting_read_boolean, agent),
-  SETTING (GROUP_MACHINE, "Start", setting_read_start, autostart),
-  SETTING (GROUP_MACHINE, "Memory", setting_read_memory, memory),
-  SETTING (GROUP_MACHINE, "CPUs", setting_read_cpus, cpus),
-  SETTING (GROUP_QEMU, "Type", setting_read_qemu_machine, qemu_machine),
-  SETTING (GROUP_QEMU, "Kernel", setting_read_path, kernel),
-  SETTING (GROUP_QEMU, "Initrd", setting_read_path, initrd),
-  SETTING (GROUP_QEMU, "CommandLine", setting_read_text, command_line),
-  LIST_SETTING (GROUP_QEMU, "Disk", setting_read_disk, disks),
-  SETTING (GROUP_CONTAINER, "Root", setting_read_path, root),
-  SETTING (GROUP_CONTAINER, "PrivateUsers", setting_read_boolean, private_users),
-  SETTING (GROUP_CONTAINER, "Ephemeral", setting_read_boolean, ephemeral),
-  LIST_SETTING (GROUP_BUS, "Broadcast", setting_read_broadcast, broadcasts),
-  LIST_SETTING (GROUP_BUS, "Alias", setting_read_alias, aliases),
+  SETTING (GROUP_MACHINE, "Monitor", setting_read_monitor, monitor, ONCE),
+  SETTING (GROUP_MACHINE, "Description", setting_read_text, description, ONCE),
+  SETTING (GROUP_MACHINE, "Agent", setting_read_boolean, agent, ONCE),
+  SETTING (GROUP_MACHINE, "Start", setting_read_start, autostart, ONCE),
+  SETTING (GROUP_MACHINE, "Memory", setting_read_memory, memory, ONCE),
+  SETTING (GROUP_MACHINE, "CPUs", setting_read_cpus, cpus, ONCE),
+  SETTING (GROUP_QEMU, "Type", setting_read_qemu_machine, qemu_machine, ONCE),
+  SETTING (GROUP_QEMU, "Kernel", setting_read_path, kernel, ONCE),
+  SETTING (GROUP_QEMU, "Initrd", setting_read_path, initrd, ONCE),
+  SETTING (GROUP_QEMU, "CommandLine", setting_read_text, command_line, ONCE),
+  SETTING (GROUP_QEMU, "Disk", setting_read_disk, disks, WORDS),
+  SETTING (GROUP_CONTAINER, "Root", setting_read_path, root, ONCE),
+  SETTING (GROUP_CONTAINER, "PrivateUsers", setting_read_boolean, private_users, ONCE),
+  SETTING (GROUP_CONTAINER, "Ephemeral", setting_read_boolean, ephemeral, ONCE),
+  SETTING (GROUP_BUS, "Broadcast", setting_read_broadcast, broadcasts, WORDS),
+  SETTING (GROUP_BUS, "Alias", setting_read_alias, aliases, WORDS),
+  SETTING (GROUP_CALL, "Rule", setting_read_rule, rules, LINES),
 };
 
 typedef struct
@@ -117,6 +123,7 @@ machine_settings_new (void)
   settings->disks = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_disk_free);
   settings->broadcasts = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_broadcast_free);
   settings->aliases = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_alias_free);
+  settings->rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
   return settings;
 }
 
@@ -131,6 +138,7 @@ machine_settings_free (MachineSettings *settings)
   g_ptr_array_unref (settings->disks);
   g_ptr_array_unref (settings->broadcasts);
   g_ptr_array_unref (settings->aliases);
+  g_ptr_array_unref (settings->rules);
   g_free (settings);
 }
 
@@ -153,7 +161,7 @@ enter_group (Reading *reading, GError **error)
 
   return machine_file_fault (
       error, lines->file, lines->line,
-      "unknown group [%.64s]; the groups are [Machine], [Qemu], [Container] and [Bus].",
+      "unknown group [%.64s]; the groups are [Machine], [Qemu], [Container], [Bus] and [Call].",
       lines->name);
 }
 
@@ -175,6 +183,8 @@ remember_line (Reading *reading, guint number)
     ((MachineDisk *) settings->disks->pdata[settings->disks->len - 1])->line = line;
   else if (g_str_equal (key, "Alias"))
     ((MachineAlias *) settings->aliases->pdata[settings->aliases->len - 1])->line = line;
+  else if (g_str_equal (key, "Rule"))
+    call_rule_set_line (settings->rules->pdata[settings->rules->len - 1], line);
 }
 
 /* One value of setting number `number`, of which a list has several. */
@@ -218,7 +228,7 @@ read_entry (Reading *reading, GError **error)
                                "unknown key %.64s= in group [%s]; see tombolo.machine(5).",
                                lines->name, groups[reading->group].name);
 
-  if (settings_table[number].list)
+  if (settings_table[number].shape == WORDS)
     {
       g_auto (GStrv) values = g_strsplit_set (lines->value, " \t", -1);
 
@@ -226,7 +236,7 @@ read_entry (Reading *reading, GError **error)
         if (*values[i] != '\0' && !read_value (reading, number, values[i], error))
           return FALSE;
     }
-  else if (reading->setting_lines[number] != 0)
+  else if (settings_table[number].shape == ONCE && reading->setting_lines[number] != 0)
     return machine_file_fault (error, lines->file, lines->line,
                                "%s= is there twice, first in line %u; remove one.", lines->name,
                                reading->setting_lines[number]);
@@ -348,7 +358,7 @@ machine_settings_from_text (const char *text, gsize size, const char *file, GErr
   g_auto (MachineFileReader) lines = { 0 };
   Reading reading = { .lines = &lines, .settings = settings, .group = N_GROUPS };
 
-  if (!machine_file_reader_open (&lines, text, size, file, error))
+  if (!machine_file_reader_open (&lines, text, size, LIMIT_MACHINE_FILE_SIZE, file, error))
     return NULL;
 
   for (;;)

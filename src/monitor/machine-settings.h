@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "call-rule.h"
+
 typedef enum
 {
   MONITOR_QEMU,
@@ -76,6 +78,9 @@ typedef struct
   /* [Bus] */
   GPtrArray *broadcasts; /* MachineBroadcast */
   GPtrArray *aliases;    /* MachineAlias */
+
+  /* [Call] */
+  GPtrArray *rules; /* CallRule, with their lines: Rule=, may be repeated */
 } MachineSettings;
 
 void machine_settings_free (MachineSettings *settings);

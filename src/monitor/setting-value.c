@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "call-rule.h"
 #include "limit.h"
 #include "machine-settings.h"
 
@@ -233,5 +234,25 @@ setting_read_alias (const char *value, gpointer member)
   alias->exported = g_strdup (parts[0]);
   alias->alias = g_strdup (parts[1]);
   g_ptr_array_add (aliases, alias);
+  return NULL;
+}
+
+char *
+setting_read_rule (const char *value, gpointer member)
+{
+  GPtrArray *rules = *(GPtrArray **) member;
+  const char *problem;
+  CallRule *rule;
+
+  if (rules->len == LIMIT_CALL_RULES)
+    return g_strdup_printf ("there are at most %u rules; remove one.", LIMIT_CALL_RULES);
+
+  rule = call_rule_new (value, &problem);
+  if (rule == NULL)
+    return g_strdup_printf ("%s; a rule is “allow|deny|ask NAME[=METHOD][@PATH] [argN=VALUE] "
+                            "[from=user:U|group:G|machine:M]”.",
+                            problem);
+
+  g_ptr_array_add (rules, rule);
   return NULL;
 }

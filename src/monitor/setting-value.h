@@ -22,3 +22,4 @@ char *setting_read_path (const char *value, gpointer member);
 char *setting_read_disk (const char *value, gpointer member);
 char *setting_read_broadcast (const char *value, gpointer member);
 char *setting_read_alias (const char *value, gpointer member);
+char *setting_read_rule (const char *value, gpointer member);

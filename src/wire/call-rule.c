@@ -11,14 +11,6 @@
 
 #define BLANKS " \t"
 
-typedef enum
-{
-  FROM_ANYBODY,
-  FROM_USER,
-  FROM_GROUP,
-  FROM_MACHINE,
-} FromKind;
-
 struct CallRule
 {
   char *text;
@@ -31,8 +23,11 @@ struct CallRule
   char *path; /* NULL: every path */
   bool path_is_prefix;
   char *arguments[CALL_RULE_ARGUMENTS];
-  FromKind from_kind;
+  CallRuleFrom from_kind;
   char *from;
+  bool has_id; /* `id` is that of the user or group */
+  uint32_t id;
+  guint line;
 };
 
 static const char *const verdicts[] = {
@@ -44,11 +39,11 @@ static const char *const verdicts[] = {
 static const struct
 {
   const char *prefix;
-  FromKind kind;
+  CallRuleFrom kind;
 } from_kinds[] = {
-  { "user:", FROM_USER },
-  { "group:", FROM_GROUP },
-  { "machine:", FROM_MACHINE },
+  { "user:", CALL_RULE_FROM_USER },
+  { "group:", CALL_RULE_FROM_GROUP },
+  { "machine:", CALL_RULE_FROM_MACHINE },
 };
 
 /* --- Parsing --- */
@@ -149,10 +144,23 @@ set_argument (CallRule *rule, const char *number, const char *value)
   return NULL;
 }
 
+/* Names of users and groups do not begin with a digit. (uint32_t) -1 is nobody's. */
+static bool
+read_id (const char *text, uint32_t *ret_id)
+{
+  guint64 number;
+
+  if (!g_ascii_string_to_unsigned (text, 10, 0, UINT32_MAX - 1, &number, NULL))
+    return false;
+
+  *ret_id = (uint32_t) number;
+  return true;
+}
+
 static const char *
 set_from (CallRule *rule, const char *value)
 {
-  if (rule->from_kind != FROM_ANYBODY)
+  if (rule->from_kind != CALL_RULE_FROM_ANYBODY)
     return "“from=” stands twice; write a rule for each";
 
   for (guint i = 0; i < G_N_ELEMENTS (from_kinds); i++)
@@ -162,11 +170,12 @@ set_from (CallRule *rule, const char *value)
       if (!g_str_has_prefix (value, from_kinds[i].prefix))
         continue;
       if (name[0] == '\0' || strlen (name) > LIMIT_NAME_LENGTH
-          || (from_kinds[i].kind == FROM_MACHINE && !machine_name_validate (name, NULL)))
+          || (from_kinds[i].kind == CALL_RULE_FROM_MACHINE && !machine_name_validate (name, NULL)))
         return "what stands behind “from=” has no valid name";
 
       rule->from_kind = from_kinds[i].kind;
       rule->from = g_strdup (name);
+      rule->has_id = read_id (name, &rule->id);
       return NULL;
     }
 
@@ -310,6 +319,34 @@ call_rule_get_verdict (const CallRule *rule)
   return rule->verdict;
 }
 
+CallRuleFrom
+call_rule_get_from (const CallRule *rule)
+{
+  return rule->from_kind;
+}
+
+guint
+call_rule_get_line (const CallRule *rule)
+{
+  return rule->line;
+}
+
+void
+call_rule_set_line (CallRule *rule, guint line)
+{
+  rule->line = line;
+}
+
+bool
+call_rule_resolve (CallRule *rule, CallRuleLookUp look_up)
+{
+  if (rule->from_kind != CALL_RULE_FROM_USER && rule->from_kind != CALL_RULE_FROM_GROUP)
+    return true;
+
+  rule->has_id = rule->has_id || look_up (rule->from_kind, rule->from, &rule->id);
+  return rule->has_id;
+}
+
 const char *
 call_rule_verdict_to_string (CallRuleVerdict verdict)
 {
@@ -403,19 +440,20 @@ arguments_fit (const CallRule *rule, const WireMessage *call)
 static bool
 user_fits (const CallRule *rule, const CallRuleCaller *caller)
 {
-  char number[16];
-
-  g_snprintf (number, sizeof number, "%u", caller->uid);
-  if (g_str_equal (rule->from, number))
-    return true;
-  return caller->user != NULL ? g_str_equal (rule->from, caller->user) : fits_unknown (rule);
+  return rule->has_id ? rule->id == caller->uid : fits_unknown (rule);
 }
 
 static bool
 group_fits (const CallRule *rule, const CallRuleCaller *caller)
 {
-  return caller->groups != NULL ? g_strv_contains (caller->groups, rule->from)
-                                : fits_unknown (rule);
+  if (!rule->has_id || caller->groups == NULL)
+    return fits_unknown (rule);
+
+  for (size_t i = 0; i < caller->n_groups; i++)
+    if (caller->groups[i] == rule->id)
+      return true;
+
+  return false;
 }
 
 /* Users and groups are the host's: a program in another machine has none. */
@@ -424,13 +462,13 @@ from_fits (const CallRule *rule, const CallRuleCaller *caller)
 {
   switch (rule->from_kind)
     {
-    case FROM_ANYBODY:
+    case CALL_RULE_FROM_ANYBODY:
       return true;
-    case FROM_USER:
+    case CALL_RULE_FROM_USER:
       return caller->machine == NULL && user_fits (rule, caller);
-    case FROM_GROUP:
+    case CALL_RULE_FROM_GROUP:
       return caller->machine == NULL && group_fits (rule, caller);
-    case FROM_MACHINE:
+    case CALL_RULE_FROM_MACHINE:
       return g_strcmp0 (rule->from, caller->machine) == 0;
     }
 

@@ -28,13 +28,22 @@ typedef enum
   CALL_RULE_ASK, /* polkit */
 } CallRuleVerdict;
 
-/* Who calls, as rules name it. */
+/* Who may be named by from=. */
+typedef enum
+{
+  CALL_RULE_FROM_ANYBODY,
+  CALL_RULE_FROM_USER,
+  CALL_RULE_FROM_GROUP,
+  CALL_RULE_FROM_MACHINE,
+} CallRuleFrom;
+
+/* Who calls: a program of the host with its user and groups, or one in a machine. */
 typedef struct
 {
-  uint32_t uid;              /* in another machine: (uint32_t) -1 */
-  const char *user;          /* its name; NULL: not known */
-  const char *const *groups; /* the names of its groups, NULL at the end; NULL: not known */
-  const char *machine;       /* the machine that it calls from; NULL: the host */
+  uint32_t uid;
+  const uint32_t *groups; /* all of them; NULL: not known */
+  size_t n_groups;
+  const char *machine; /* NULL: the host's */
 } CallRuleCaller;
 
 typedef struct CallRule CallRule;
@@ -46,6 +55,16 @@ void call_rule_free (CallRule *rule); /* NULL is allowed */
 
 const char *call_rule_get_text (const CallRule *rule);
 CallRuleVerdict call_rule_get_verdict (const CallRule *rule);
+CallRuleFrom call_rule_get_from (const CallRule *rule);
+/* Where it stands in its file, for messages; 0 until it is set. */
+guint call_rule_get_line (const CallRule *rule);
+void call_rule_set_line (CallRule *rule, guint line);
+
+/* Gives the user or group that the rule names by a word its number, and returns whether it has one:
+ * always where it names none, or a number. Until then nobody can tell whom it means. */
+typedef bool (*CallRuleLookUp) (CallRuleFrom from, const char *name, uint32_t *ret_id);
+bool call_rule_resolve (CallRule *rule, CallRuleLookUp look_up);
+
 const char *call_rule_verdict_to_string (CallRuleVerdict verdict);
 
 /* Whether the rule decides about this METHOD_CALL to a service named `name`. */

@@ -8,8 +8,8 @@
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  static const char *const groups[] = { "we", NULL };
-  static const CallRuleCaller known = { .uid = 1000, .user = "me", .groups = groups };
+  static const uint32_t groups[] = { 1000, 8 };
+  static const CallRuleCaller known = { .uid = 1000, .groups = groups, .n_groups = 2 };
   static const CallRuleCaller unknown = { .uid = 1000 };
   size_t length = strnlen ((const char *) data, size);
   size_t message_at = length < size ? length + 1 : size;

@@ -85,7 +85,7 @@ static const RuleSeed match_rules[] = {
 
 static const RuleSeed call_rules[] = {
   { "name", "allow a.b" },
-  { "all", "ask a.*=a.b.M@/a/* arg0=org.x.y arg1='/y/z' from=group:we" },
+  { "all", "ask a.*=a.b.M@/a/* arg0=org.x.y arg1='/y/z' from=group:8" },
   { "any", "deny *=*@/*" },
   { "interface", "allow a.b=a.b.*@/a/b from=machine:team:web" },
   { "user", "deny a.b from=user:1000" },

@@ -255,7 +255,7 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
           connection_abort (connection, 0);
         }
     }
-  else if (!g_str_equal (header->member, "AddMatch"))
+  else if (!g_str_equal (header->member, "AddMatch") && !g_str_equal (header->member, "SetCaller"))
     misbehave (connection, header);
 }
 

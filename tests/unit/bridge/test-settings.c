@@ -28,6 +28,10 @@ static const struct
   { HEAD "[Bus]\nMachine=work\n", "Machine=" },
   { HEAD "[Bus]\nBroadcast=not a name\n", "Broadcast=" },
   { HEAD "[Bus]\nAlias=a.b\n", "Alias=" },
+  { HEAD "[Call]\nRule=7 allow a.b\n", NULL },
+  { HEAD "[Call]\nRule=allow a.b\n", "Rule=" },
+  { HEAD "[Call]\nRule=7 permit a.b\n", "Rule=" },
+  { HEAD "[Call]\nMachine=work\n", "Machine=" },
 };
 
 static void

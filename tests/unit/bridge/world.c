@@ -245,7 +245,9 @@ make_files (World *world)
   write_file (world, "host.conf", host);
   write_file (world, "guest.conf", guest);
   write_file (world, "services/" LAZY_NAME ".service", lazy);
-  write_file (world, "policy", "[Export]\nSystem=" ECHO_NAME " " LAZY_NAME "\n");
+  write_file (world, "policy",
+              "[Export]\nSystem=" ECHO_NAME " " LAZY_NAME "\n"
+              "[Call]\nRule=allow org.example.*\n");
 }
 
 static void

@@ -31,6 +31,15 @@ static const struct
   { "[Export]\nSystem=:1.5\n", NULL, ":1.5" },
   { "[Export]\nSystem=org.freedesktop.DBus\n", NULL, "bus itself" },
   { "[Export]\nSystem=a.b\377\n", NULL, "guest.conf:2: " },
+  { "[Export]\nSystem=a.b\n[Call]\nRule=allow a.b\nRule=deny * from=user:1000\n", "a.b", NULL },
+  { "[Call]\nRule=allow a.*=c.d.E@/f/* arg0='g h' from=machine:web\n", "", NULL },
+  { "[Call]\nRule=ask a.b\n", NULL, "guest.conf:2: Rule=ask a.b: nobody can be asked" },
+  { "[Call]\nRule=allow a.b from=user:me\n", NULL, "from=user:1000" },
+  { "[Call]\nRule=deny a.b from=group:we\n", NULL, "numbers" },
+  { "[Export]\nSystem=a.b\n[Call]\nRule=allow a.b\nRule=allow\n", NULL, "guest.conf:5: " },
+  { "[Call]\nSystem=a.b\n", NULL, "[Call]" },
+  { "[Export]\nRule=allow a.b\n", NULL, "[Export]" },
+  { "Rule=allow a.b\n", NULL, "guest.conf:1: " },
   { "[Export\n", NULL, "guest.conf:1: " },
   { "[Export]\nwhat\n", NULL, "guest.conf:2: " },
 };
@@ -73,6 +82,23 @@ test_limit (void)
 }
 
 static void
+test_rule_limit (void)
+{
+  for (unsigned n = LIMIT_CALL_RULES; n <= LIMIT_CALL_RULES + 1; n++)
+    {
+      g_autoptr (GString) text = g_string_new ("[Call]\n");
+      g_autoptr (GuestPolicy) policy = NULL;
+
+      for (unsigned i = 0; i < n; i++)
+        g_string_append_printf (text, "Rule=allow org.example.N%u\n", i);
+      policy = guest_policy_from_text (text->str, text->len, "guest.conf", NULL);
+      g_assert_true ((policy != NULL) == (n == LIMIT_CALL_RULES));
+      if (policy != NULL)
+        g_assert_cmpuint (call_rule_get_line (policy->rules->pdata[n - 1]), ==, n + 1);
+    }
+}
+
+static void
 test_missing_file (void)
 {
   g_autoptr (GError) error = NULL;
@@ -88,6 +114,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/policy/table", test_table);
   g_test_add_func ("/policy/limit", test_limit);
+  g_test_add_func ("/policy/rule-limit", test_rule_limit);
   g_test_add_func ("/policy/missing-file", test_missing_file);
   return g_test_run ();
 }

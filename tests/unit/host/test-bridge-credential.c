@@ -7,7 +7,8 @@
 static const char file[] =
     "[Machine]\nMonitor=container\n[Container]\nRoot=/srv/work\n[Bus]\n"
     "Broadcast=org.example.One\nBroadcast=org.example.Two@org.example.Interface\n"
-    "Alias=org.example.One:org.example.Other\n";
+    "Alias=org.example.One:org.example.Other\n"
+    "[Call]\nRule = allow  org.example.One\n# that is all\nRule=deny *\n";
 
 static void
 test_text (void)
@@ -25,7 +26,8 @@ test_text (void)
                    "GuestMAC=02:11:22:33:44:55\n\n[Bus]\n"
                    "Broadcast=org.example.One\n"
                    "Broadcast=org.example.Two@org.example.Interface\n"
-                   "Alias=org.example.One:org.example.Other\n");
+                   "Alias=org.example.One:org.example.Other\n"
+                   "\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\n");
 }
 
 int

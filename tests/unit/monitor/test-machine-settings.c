@@ -94,6 +94,11 @@ static const struct
   { QEMU_KERNEL "[Bus]\nAlias=a.b:c.d:e.f\n", "f:6: Alias=a.b:c.d:e.f: write EXPORTED:ALIAS" },
   { QEMU_KERNEL "[Bus]\nAlias=a.b:c.d\nAlias=a.b:e.f\n", "f:7: Alias=a.b:e.f: one of the two" },
   { QEMU_KERNEL "[Bus]\nAlias=a.b:c.d\nAlias=e.f:c.d\n", "f:7: Alias=e.f:c.d: one of the two" },
+  { QEMU_KERNEL "[Call]\nRule=permit a.b\n", "f:6: Rule=permit a.b: it does not begin with" },
+  { QEMU_KERNEL "[Call]\nRule=allow a.b\nRule=deny a\n", "f:7: Rule=deny a: what stands behind" },
+  { QEMU_KERNEL "[Call]\nRule=allow\n", "f:6: Rule=allow: it needs" },
+  { QEMU_KERNEL "[Call]\nAllow=a.b\n", "f:6: unknown key Allow=" },
+  { QEMU_KERNEL "[Bus]\nRule=allow a.b\n", "f:6: unknown key Rule=" },
 
   /* What belongs together. */
   { QEMU, "f:2: there is nothing to boot" },
@@ -384,6 +389,34 @@ test_variant_size (void)
   g_assert_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED);
 }
 
+static void
+test_rules (void)
+{
+  g_autoptr (MachineSettings) settings =
+      read_good (QEMU_KERNEL "[Call]\n\nRule=allow a.b arg0='two words'\nRule=deny *\n");
+
+  g_assert_cmpuint (settings->rules->len, ==, 2);
+  g_assert_cmpstr (call_rule_get_text (settings->rules->pdata[0]), ==,
+                   "allow a.b arg0='two words'");
+  g_assert_cmpuint (call_rule_get_line (settings->rules->pdata[0]), ==, 7);
+  g_assert_cmpuint (call_rule_get_line (settings->rules->pdata[1]), ==, 8);
+}
+
+static void
+test_rule_limit (void)
+{
+  for (guint n = LIMIT_CALL_RULES; n <= LIMIT_CALL_RULES + 1; n++)
+    {
+      g_autoptr (GString) text = g_string_new (QEMU_KERNEL "[Call]\n");
+      g_autoptr (MachineSettings) settings = NULL;
+
+      for (guint i = 0; i < n; i++)
+        g_string_append (text, "Rule=allow a.b\n");
+      settings = machine_settings_from_text (text->str, text->len, "f", NULL);
+      g_assert_true ((settings != NULL) == (n == LIMIT_CALL_RULES));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -397,6 +430,8 @@ main (int argc, char **argv)
   g_test_add_func ("/machine-settings/hostile", test_hostile);
   g_test_add_func ("/machine-settings/variants", test_variants);
   g_test_add_func ("/machine-settings/variant-size", test_variant_size);
+  g_test_add_func ("/machine-settings/rules", test_rules);
+  g_test_add_func ("/machine-settings/rule-limit", test_rule_limit);
 
   return g_test_run ();
 }

@@ -113,7 +113,7 @@ test_length (void)
 }
 
 /* The call that the rules below are asked about: Set ("a.b", "Name", "x y"), a number, a text, by
- * user me (1000) of groups we and they. */
+ * user me (1000) of groups 7 and we (8). */
 #define FIELDS                                                                                     \
   PATH ("/a/b") INTERFACE ("a.b.Clock") MEMBER ("Set") DESTINATION ("a.b") SIGNATURE ("sssus")
 #define BODY "s'a.b' p4 s'Name' p4 s'x y' p4 u7 s'behind'"
@@ -164,14 +164,44 @@ static const struct
 
   { "allow a.b from=user:me", true },
   { "allow a.b from=user:1000", true },
-  { "allow a.b from=user:01000", false },
   { "allow a.b from=user:you", false },
-  { "allow a.b from=group:they", true },
-  { "allow a.b from=group:others", false },
-  { "deny a.b from=group:others", false },
+  { "allow a.b from=group:7", true },
+  { "allow a.b from=group:we", true },
+  { "allow a.b from=group:9", false },
+  { "allow a.b from=group:they", false },
+  { "deny a.b from=group:they", false },
+  /* Of somebody unknown nobody can say that it is not the caller. */
+  { "allow a.b from=user:stranger", false },
+  { "deny a.b from=user:stranger", true },
+  { "ask a.b from=group:strangers", true },
   { "allow a.b from=machine:me", false },
   { "deny a.b from=machine:me", false },
 };
+
+static bool
+look_up (CallRuleFrom from, const char *name, uint32_t *ret_id)
+{
+  static const struct
+  {
+    CallRuleFrom from;
+    const char *name;
+    uint32_t id;
+  } known[] = {
+    { CALL_RULE_FROM_USER, "me", 1000 },
+    { CALL_RULE_FROM_USER, "you", 1001 },
+    { CALL_RULE_FROM_GROUP, "we", 8 },
+    { CALL_RULE_FROM_GROUP, "they", 9 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
+    if (known[i].from == from && g_str_equal (known[i].name, name))
+      {
+        *ret_id = known[i].id;
+        return true;
+      }
+
+  return false;
+}
 
 static bool
 rule_fits (const char *text, const char *fields, const char *body, uint8_t byte_order,
@@ -185,14 +215,15 @@ rule_fits (const char *text, const char *fields, const char *body, uint8_t byte_
 
   g_test_message ("%s", text);
   g_assert_nonnull (rule);
+  call_rule_resolve (rule, look_up);
   g_assert_cmpint (wire_message_parse (bytes->data, bytes->len, &message), ==, WIRE_OK);
   result = call_rule_fits (rule, "a.b", &message, caller);
   call_rule_free (rule);
   return result;
 }
 
-static const char *const groups[] = { "we", "they", NULL };
-static const CallRuleCaller me = { .uid = 1000, .user = "me", .groups = groups };
+static const uint32_t groups[] = { 7, 8 };
+static const CallRuleCaller me = { .uid = 1000, .groups = groups, .n_groups = 2 };
 
 static void
 test_fits (void)
@@ -241,8 +272,8 @@ static const struct
   bool fits;
 } callers[] = {
   { &numbered, "allow a.b from=user:1000", true },
-  { &numbered, "allow a.b from=user:me", false },
-  { &numbered, "deny a.b from=user:me", true },
+  { &numbered, "allow a.b from=user:me", true },
+  { &numbered, "deny a.b from=user:you", false },
   { &numbered, "allow a.b from=group:we", false },
   { &numbered, "ask a.b from=group:we", true },
   { &numbered, "deny a.b from=machine:web", false },
