@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The waits between attempts to reach a guest: RECONNECT_FIRST_USEC, doubled each time up to
- * RECONNECT_LAST_USEC. */
+/* The waits between attempts to reach what may be away: RECONNECT_FIRST_USEC, doubled each time up
+ * to RECONNECT_LAST_USEC. */
 #pragma once
 
 #include <glib.h>
