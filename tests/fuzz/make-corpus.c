@@ -5,7 +5,9 @@
 #include <glib/gstdio.h>
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "limit.h"
 #include "message.h"
 #include "script.h"
 
@@ -92,6 +94,34 @@ static const RuleSeed call_rules[] = {
   { "bad-verdict", "permit a.b" },
   { "bad-quote", "allow a.b arg0='x" },
   { "bad-path", "allow a.b@/a*" },
+  { "several", "deny a.b from=user:sue\nallow a.b=a.b.M from=group:wheel\nask *" },
+};
+
+/* The first byte says whose state machine, the second how what follows is cut. */
+#define SERVER(text) "\0\5" text, sizeof text + 1
+#define CLIENT(text) "\1\3" text, sizeof text + 1
+
+static const struct
+{
+  const char *name;
+  const char *bytes;
+  gsize size;
+} chats[] = {
+  { "sd-bus", SERVER ("\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\1") },
+  { "gdbus", SERVER ("\0AUTH\r\nAUTH EXTERNAL 30\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n") },
+  { "libdbus", SERVER ("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n") },
+  { "identity-as-data", SERVER ("\0AUTH EXTERNAL\r\nDATA 30\r\nBEGIN\r\n") },
+  { "cancelled", SERVER ("\0AUTH EXTERNAL\r\nCANCEL\r\nAUTH EXTERNAL 30\r\nBEGIN\r\n") },
+  { "error", SERVER ("\0AUTH EXTERNAL 30\r\nERROR\r\nAUTH ANONYMOUS\r\n") },
+  { "not-expected", SERVER ("\0HELLO\r\nNEGOTIATE_UNIX_FD\r\n") },
+  { "bad-begin", SERVER ("\0AUTH EXTERNAL\r\nBEGIN\r\n") },
+  { "bad-zero", SERVER ("\0AUTH EXT\0RNAL\r\n") },
+  { "bad-start", SERVER ("AUTH EXTERNAL 30\r\n") },
+  { "bad-many", SERVER ("\0A\r\nA\r\nA\r\nA\r\nA\r\nA\r\nA\r\nA\r\nA\r\nA\r\nA\r\nA\r\n"
+                        "A\r\nA\r\nA\r\nA\r\nA\r\n") },
+  { "client", CLIENT ("DATA\r\nOK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\nl\2") },
+  { "client-no-descriptors", CLIENT ("DATA\r\nOK 0123\r\nERROR \"no\"\r\n") },
+  { "bad-client-rejected", CLIENT ("DATA\r\nREJECTED EXTERNAL\r\n") },
 };
 
 static void
@@ -141,10 +171,37 @@ write_rules (const char *folder, uint8_t type, const RuleSeed *rules, gsize n_ru
     }
 }
 
+/* One chat more: a line that is as long as one may be. */
+static void
+write_chats (const char *folder)
+{
+  g_autoptr (GByteArray) longest = g_byte_array_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (chats); i++)
+    write_file (folder, chats[i].name, chats[i].bytes, chats[i].size);
+
+  g_byte_array_append (longest, (const guint8 *) "\0\7\0", 3);
+  g_byte_array_set_size (longest, 3 + LIMIT_SASL_LINE - 2);
+  memset (longest->data + 3, 'A', LIMIT_SASL_LINE - 2);
+  g_byte_array_append (longest, (const guint8 *) "\r\n", 2);
+  write_file (folder, "longest", longest->data, longest->len);
+}
+
+/* A folder below `parent`, made where it is missing. */
+static char *
+make_folder (const char *parent, const char *name)
+{
+  char *folder = g_build_filename (parent, name, NULL);
+
+  g_mkdir_with_parents (folder, 0755);
+  return folder;
+}
+
 int
 main (int argc, char **argv)
 {
   g_autofree char *message_folder = NULL, *match_rule_folder = NULL, *call_rule_folder = NULL;
+  g_autofree char *sasl_folder = NULL;
 
   if (argc != 2)
     {
@@ -152,14 +209,13 @@ main (int argc, char **argv)
       return EXIT_FAILURE;
     }
 
-  message_folder = g_build_filename (argv[1], "corpus-message", NULL);
-  match_rule_folder = g_build_filename (argv[1], "corpus-match-rule", NULL);
-  call_rule_folder = g_build_filename (argv[1], "corpus-call-rule", NULL);
-  g_mkdir_with_parents (message_folder, 0755);
-  g_mkdir_with_parents (match_rule_folder, 0755);
-  g_mkdir_with_parents (call_rule_folder, 0755);
+  message_folder = make_folder (argv[1], "corpus-message");
+  match_rule_folder = make_folder (argv[1], "corpus-match-rule");
+  call_rule_folder = make_folder (argv[1], "corpus-call-rule");
+  sasl_folder = make_folder (argv[1], "corpus-sasl");
   write_messages (message_folder);
   write_rules (match_rule_folder, WIRE_SIGNAL, match_rules, G_N_ELEMENTS (match_rules));
   write_rules (call_rule_folder, WIRE_METHOD_CALL, call_rules, G_N_ELEMENTS (call_rules));
+  write_chats (sasl_folder);
   return EXIT_SUCCESS;
 }
