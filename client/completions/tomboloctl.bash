@@ -19,9 +19,9 @@ _tomboloctl ()
 {
   local cur prev words cword
   local common='--help --version --json= --no-legend --no-pager --no-ask-password'
-  local verbs='list status start stop restart kill pause resume create delete reload call monitor
-    version help'
-  local verb='' position=0 options word i machine=''
+  local verbs='list status start stop restart kill pause resume create delete reload call rules
+    monitor version help'
+  local verb='' position=0 options word i machine='' second=''
 
   _init_completion -n '=:' || return
 
@@ -35,6 +35,7 @@ _tomboloctl ()
         else
           position=$((position + 1))
           [[ $position -eq 1 ]] && machine=$word
+          [[ $position -eq 2 ]] && second=$word
         fi
         ;;
     esac
@@ -81,6 +82,14 @@ _tomboloctl ()
       case $position in
         0) COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur")) ;;
         1) COMPREPLY=($(compgen -W "$(__tomboloctl_services "$machine")" -- "$cur")) ;;
+      esac
+      ;;
+    rules)
+      case $position in
+        0) COMPREPLY=($(compgen -W 'test' -- "$cur")) ;;
+        1) COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur")) ;;
+        2) COMPREPLY=($(compgen -P user: -u -- "${cur#user:}")) ;;
+        3) COMPREPLY=($(compgen -W "$(__tomboloctl_services "$second")" -- "$cur")) ;;
       esac
       ;;
   esac

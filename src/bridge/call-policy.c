@@ -2,31 +2,14 @@
 /* The machine file's [Call] rules. */
 #include "call-policy.h"
 
-#include <errno.h>
-#include <grp.h>
-#include <pwd.h>
-
+#include "account.h"
 #include "log.h"
-
-#define LOOK_UP_SIZE 65536 /* of a group with all its members */
 
 static bool
 look_up (CallRuleFrom from, const char *name, uint32_t *ret_id)
 {
-  g_autofree char *buffer = g_malloc (LOOK_UP_SIZE);
-  struct passwd user, *found_user = NULL;
-  struct group group, *found_group = NULL;
-
-  if (from == CALL_RULE_FROM_USER)
-    {
-      if (getpwnam_r (name, &user, buffer, LOOK_UP_SIZE, &found_user) == 0 && found_user != NULL)
-        *ret_id = found_user->pw_uid;
-      return found_user != NULL;
-    }
-
-  if (getgrnam_r (name, &group, buffer, LOOK_UP_SIZE, &found_group) == 0 && found_group != NULL)
-    *ret_id = found_group->gr_gid;
-  return found_group != NULL;
+  return from == CALL_RULE_FROM_USER ? account_find_user (name, ret_id)
+                                     : account_find_group (name, ret_id);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "limit.h"
 #include "link.h"
 #include "log.h"
+#include "policy-test.h"
 
 #define POLICY_FILE TOMBOLO_SYSCONFDIR "/tombolo/guest.conf"
 #define LINK_WAIT_USEC (10 * G_USEC_PER_SEC)
@@ -84,17 +85,45 @@ run (const Identity *identity, int interface_index, const char *policy_path, GEr
   return r;
 }
 
+/* For scripts, as of “tomboloctl rules test”. */
+#define EXIT_DENY 9
+
+/* An administrator's question; a bad file is an answer, too. */
+static int
+test_call (const char *policy_path, const char *const *words)
+{
+  static const char *const none[] = { NULL };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GString) output = g_string_new (NULL);
+  g_autoptr (GuestPolicy) policy = guest_policy_load (policy_path, &error);
+  int verdict = policy == NULL ? -1
+                               : policy_test (policy, policy_path, words != NULL ? words : none,
+                                              output, &error);
+
+  if (verdict < 0)
+    {
+      fprintf (stderr, "tombolo-guestd: %s\n", error->message);
+      return EXIT_FAILURE;
+    }
+  fputs (output->str, stdout);
+  return verdict == CALL_RULE_ALLOW ? EXIT_SUCCESS : EXIT_DENY;
+}
+
 int
 main (int argc, char **argv)
 {
   g_autofree char *policy_path = NULL;
-  gboolean prepare = FALSE, version = FALSE;
+  g_auto (GStrv) words = NULL;
+  gboolean prepare = FALSE, version = FALSE, test = FALSE;
   const GOptionEntry entries[] = {
     { "prepare-link", 0, 0, G_OPTION_ARG_NONE, &prepare,
       "Set the control link's interface up and exit (needs CAP_NET_ADMIN)", NULL },
     { "policy", 0, 0, G_OPTION_ARG_FILENAME, &policy_path,
       "Read what is exported from FILE instead of " POLICY_FILE, "FILE" },
+    { "test-call", 0, 0, G_OPTION_ARG_NONE, &test,
+      "Say which rule decides about a call: CALLER NAME PATH INTERFACE METHOD [ARGUMENT…]", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &words, NULL, NULL },
     { NULL },
   };
   g_autoptr (GOptionContext) options = g_option_context_new (NULL);
@@ -113,6 +142,13 @@ main (int argc, char **argv)
     {
       puts ("tombolo-guestd " TOMBOLO_VERSION);
       return EXIT_SUCCESS;
+    }
+  if (test)
+    return test_call (policy_path != NULL ? policy_path : POLICY_FILE, (const char *const *) words);
+  if (words != NULL)
+    {
+      fputs ("tombolo-guestd: Arguments are for --test-call only.\n", stderr);
+      return EXIT_FAILURE;
     }
 
   log_open ("tombolo-guestd", LOG_LEVEL_INFO);

@@ -21,6 +21,8 @@ static const AuthorityRow rows[] = {
   { MACHINE, "Pause", ACCESS_ACTION, MANAGE_MACHINES, "pause" },
   { MACHINE, "Resume", ACCESS_ACTION, MANAGE_MACHINES, "resume" },
   { MACHINE, "Kill", ACCESS_ACTION, MANAGE_MACHINES, "kill" },
+  /* It shows the rules and the names in them, which the file's mode may keep from others. */
+  { MACHINE, "TestCall", ACCESS_ACTION, MANAGE_MACHINES, "test-call" },
   { BRIDGE, "Report", ACCESS_BRIDGE, NULL, NULL },
 };
 

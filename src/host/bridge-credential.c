@@ -2,6 +2,10 @@
 /* What a bridge is told of its machine. */
 #include "bridge-credential.h"
 
+#include <string.h>
+
+#define RULES_GROUP "\n[Call]\n"
+
 static void
 append_broadcasts (GString *text, const GPtrArray *broadcasts)
 {
@@ -20,7 +24,7 @@ append_broadcasts (GString *text, const GPtrArray *broadcasts)
 static void
 append_rules (GString *text, const GPtrArray *rules)
 {
-  g_string_append (text, "\n[Call]\n");
+  g_string_append (text, RULES_GROUP);
   for (guint i = 0; rules != NULL && i < rules->len; i++)
     g_string_append_printf (text, "Rule=%u %s\n", call_rule_get_line (rules->pdata[i]),
                             call_rule_get_text (rules->pdata[i]));
@@ -49,4 +53,20 @@ bridge_credential_format (const char *name, const uint8_t mac[MAC_SIZE],
 
   append_rules (text, settings->rules);
   return g_string_free (text, FALSE);
+}
+
+gboolean
+bridge_credential_has_rules (const char *text, const GPtrArray *rules)
+{
+  g_autoptr (GString) wanted = g_string_new (NULL);
+  const char *found = strstr (text, RULES_GROUP), *end;
+
+  if (found == NULL)
+    return rules->len == 0;
+
+  append_rules (wanted, rules);
+  end = strstr (found + strlen (RULES_GROUP), "\n[");
+  if (end == NULL)
+    return g_str_equal (found, wanted->str);
+  return wanted->len == (gsize) (end - found) && strncmp (found, wanted->str, wanted->len) == 0;
 }

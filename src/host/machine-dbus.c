@@ -6,6 +6,7 @@
 #include "error.h"
 #include "limit.h"
 #include "log.h"
+#include "rules-test.h"
 
 struct _MachineDBus
 {
@@ -182,6 +183,64 @@ handle_with_options (TomboloMachine *skeleton, GDBusMethodInvocation *invocation
   return handle (skeleton, invocation);
 }
 
+/* --- TestCall --- */
+
+static void
+on_tested (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GDBusMethodInvocation *invocation = user_data;
+  GError *error = NULL;
+  g_autoptr (GVariant) answer = rules_test_finish (result, &error);
+
+  if (answer != NULL)
+    g_dbus_method_invocation_return_value (invocation, answer);
+  else
+    caller_fail (invocation, error);
+}
+
+static void
+test_call (GDBusMethodInvocation *invocation, gpointer object)
+{
+  Machine *machine = TOMBOLO_MACHINE_DBUS (object)->machine;
+  GVariant *parameters = g_dbus_method_invocation_get_parameters (invocation);
+  GVariantBuilder call = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("(ssossas)"));
+
+  if (*machine_get_file (machine) == '\0')
+    {
+      g_dbus_method_invocation_return_error (
+          invocation, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_STATE,
+          "The file of machine %s is gone, and its rules with it.", machine_get_name (machine));
+      return;
+    }
+
+  for (gsize i = 0; i < g_variant_n_children (parameters) - 1; i++)
+    {
+      g_autoptr (GVariant) argument = g_variant_get_child_value (parameters, i);
+
+      g_variant_builder_add_value (&call, argument);
+    }
+  rules_test_async (machine_get_file (machine), machine_is_created (machine),
+                    machine_get_bridge_credential (machine), g_variant_builder_end (&call),
+                    on_tested, invocation);
+}
+
+static gboolean
+handle_test_call (TomboloMachine *skeleton, GDBusMethodInvocation *invocation, const char *caller,
+                  const char *name, const char *path, const char *interface, const char *member,
+                  const char *const *arguments, GVariant *options)
+{
+  MachineDBus *face = TOMBOLO_MACHINE_DBUS (skeleton);
+  GError *error = NULL;
+
+  if (!caller_read_options (options, NULL, &error))
+    caller_fail (invocation, error);
+  else
+    caller_authorize (face->authority, invocation, machine_get_name (face->machine),
+                      G_OBJECT (face), test_call);
+
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
 static void
 machine_dbus_implement (TomboloMachineIface *iface)
 {
@@ -191,6 +250,7 @@ machine_dbus_implement (TomboloMachineIface *iface)
   iface->handle_pause = handle;
   iface->handle_resume = handle;
   iface->handle_kill = handle_with_options;
+  iface->handle_test_call = handle_test_call;
 }
 
 static void

@@ -390,6 +390,12 @@ machine_get_mac (Machine *machine, uint8_t ret[MAC_SIZE])
   machine_name_to_mac (machine->name, "control", ret);
 }
 
+const char *
+machine_get_bridge_credential (Machine *machine)
+{
+  return machine->run != NULL && machine->run->agent ? machine->run->bridge_credential : NULL;
+}
+
 typedef gboolean (*AliasTest) (const char *alias, gconstpointer data);
 
 /* Over the aliases of the bridge that runs, which were written for it when the machine started. */

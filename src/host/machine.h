@@ -64,6 +64,8 @@ const char *machine_get_invocation (Machine *machine);
 const char *machine_get_interface (Machine *machine);
 guint64 machine_get_started (Machine *machine);
 void machine_get_mac (Machine *machine, uint8_t ret[MAC_SIZE]);
+/* What the running bridge was told of its machine (bridge-credential.h); NULL where none runs. */
+const char *machine_get_bridge_credential (Machine *machine);
 /* Whether `alias` is among its Alias=, as it `runs` or as its file says now. */
 gboolean machine_has_alias (Machine *machine, const char *alias, gboolean runs);
 /* Whether it has one outside of TOMBOLO_GUEST_PREFIX, either way. */

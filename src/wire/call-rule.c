@@ -36,6 +36,15 @@ static const char *const verdicts[] = {
   [CALL_RULE_ASK] = "ask",
 };
 
+static const char *const fit_words[] = {
+  [CALL_RULE_FITS] = "",
+  [CALL_RULE_OTHER_NAME] = "name",
+  [CALL_RULE_OTHER_CALLER] = "caller",
+  [CALL_RULE_OTHER_PATH] = "path",
+  [CALL_RULE_OTHER_METHOD] = "method",
+  [CALL_RULE_OTHER_ARGUMENT] = "argument",
+};
+
 static const struct
 {
   const char *prefix;
@@ -475,12 +484,35 @@ from_fits (const CallRule *rule, const CallRuleCaller *caller)
   return false;
 }
 
+CallRuleFit
+call_rule_explain (const CallRule *rule, const char *name, const WireMessage *call,
+                   const CallRuleCaller *caller)
+{
+  if (!name_fits (rule, name))
+    return CALL_RULE_OTHER_NAME;
+  if (!from_fits (rule, caller))
+    return CALL_RULE_OTHER_CALLER;
+  if (!path_fits (rule, call->header.path))
+    return CALL_RULE_OTHER_PATH;
+  if (!method_fits (rule, &call->header))
+    return CALL_RULE_OTHER_METHOD;
+  if (!arguments_fit (rule, call))
+    return CALL_RULE_OTHER_ARGUMENT;
+
+  return CALL_RULE_FITS;
+}
+
 bool
 call_rule_fits (const CallRule *rule, const char *name, const WireMessage *call,
                 const CallRuleCaller *caller)
 {
-  return name_fits (rule, name) && from_fits (rule, caller) && path_fits (rule, call->header.path)
-         && method_fits (rule, &call->header) && arguments_fit (rule, call);
+  return call_rule_explain (rule, name, call, caller) == CALL_RULE_FITS;
+}
+
+const char *
+call_rule_fit_to_string (CallRuleFit fit)
+{
+  return fit_words[fit];
 }
 
 gssize

@@ -67,7 +67,24 @@ bool call_rule_resolve (CallRule *rule, CallRuleLookUp look_up);
 
 const char *call_rule_verdict_to_string (CallRuleVerdict verdict);
 
-/* Whether the rule decides about this METHOD_CALL to a service named `name`. */
+/* What keeps a rule from deciding about a call: the first that does, in the order of this list. */
+typedef enum
+{
+  CALL_RULE_FITS,
+  CALL_RULE_OTHER_NAME,
+  CALL_RULE_OTHER_CALLER,
+  CALL_RULE_OTHER_PATH,
+  CALL_RULE_OTHER_METHOD,
+  CALL_RULE_OTHER_ARGUMENT,
+} CallRuleFit;
+
+CallRuleFit call_rule_explain (const CallRule *rule, const char *name, const WireMessage *call,
+                               const CallRuleCaller *caller);
+/* "" where it fits, else “name”, “caller”, “path”, “method” or “argument”. */
+const char *call_rule_fit_to_string (CallRuleFit fit);
+
+/* Whether the rule decides about this METHOD_CALL to a service named `name`: explained so, it
+ * fits. */
 bool call_rule_fits (const CallRule *rule, const char *name, const WireMessage *call,
                      const CallRuleCaller *caller);
 

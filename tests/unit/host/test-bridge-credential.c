@@ -30,10 +30,41 @@ test_text (void)
                    "\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\n");
 }
 
+/* The rules of the file above, and others; what stands behind them does not matter. */
+static void
+test_rules (void)
+{
+  static const struct
+  {
+    const char *text;
+    gboolean same;
+  } texts[] = {
+    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\n", TRUE },
+    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\n\n[X]\nRule=1\n", TRUE },
+    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\nRule=11 deny *\n", FALSE },
+    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\n", FALSE },
+    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\nRule=13 deny *\n",
+      FALSE },
+    { "[Bridge]\n\n[Call]\n", FALSE },
+    { "[Bridge]\n", FALSE },
+  };
+  g_autoptr (MachineSettings) settings =
+      machine_settings_from_text (file, strlen (file), "work.machine", NULL);
+  g_autoptr (GPtrArray) none = g_ptr_array_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_assert_cmpint (bridge_credential_has_rules (texts[i].text, settings->rules), ==,
+                     texts[i].same);
+  g_assert_true (bridge_credential_has_rules ("[Bridge]\n\n[Call]\n", none));
+  g_assert_true (bridge_credential_has_rules ("[Bridge]\n", none));
+  g_assert_false (bridge_credential_has_rules (texts[0].text, none));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/host/bridge-credential/text", test_text);
+  g_test_add_func ("/host/bridge-credential/rules", test_rules);
   return g_test_run ();
 }
