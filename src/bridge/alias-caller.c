@@ -13,7 +13,7 @@ struct AliasCaller
   Bridge *bridge;
   char *name; /* unique, on the host's bus */
   Caller *caller;
-  GPtrArray *aliases; /* Alias: those whose signals come through the channel */
+  GPtrArray *aliases; /* Alias: those whose signals come through the channel; last used, last */
   sd_bus_slot *watch;
   sd_bus_slot *user_call;
 };
@@ -85,14 +85,61 @@ send_signal (Caller *caller, const WireMessage *message)
     }
 }
 
+/* The alias by which the caller called a name of this owner's, the last one where there are
+ * several; or NULL. */
+static Alias *
+find_alias (const AliasCaller *self, const char *owner)
+{
+  const OwnerTable *owners = channel_get_owners (caller_get_channel (self->caller));
+
+  for (guint i = self->aliases->len; i > 0; i--)
+    {
+      Alias *alias = self->aliases->pdata[i - 1];
+      const OwnerEntry *entry = owner_table_find (owners, alias_get_exported (alias));
+
+      if (entry != NULL && g_strcmp0 (entry->owner, owner) == 0)
+        return alias;
+    }
+
+  return NULL;
+}
+
 static void
-prepare (Caller *caller, void *origin)
+send_call (Caller *caller, const WireMessage *call, CallbackRoute *ret_route)
 {
   AliasCaller *self = caller_get_user_data (caller);
+  Alias *alias = find_alias (self, call->header.sender);
 
-  for (guint i = 0; i < self->aliases->len; i++)
-    if (self->aliases->pdata[i] == origin)
+  ret_route->error = TOMBOLO_ERROR_ACCESS_DENIED;
+  if (alias == NULL)
+    ret_route->problem = "This caller has not called your service.";
+  else if (!callback_is_allowed (call->header.interface))
+    ret_route->problem = "Callers on the host's bus are not called on this interface; its clients "
+                         "can use the machine's bus socket.";
+  else
+    {
+      ret_route->error = TOMBOLO_ERROR_LIMITS_EXCEEDED;
+      ret_route->origin = alias;
+      if (caller_count_callbacks (caller, alias) >= LIMIT_CALLBACKS_ALIAS)
+        ret_route->problem = "32 calls to this caller wait for answers; wait for some of them.";
+      else if ((ret_route->serial = alias_send_call (alias, call, self->name)) == 0)
+        ret_route->problem = "The host's bus does not take the call; try again later.";
+    }
+}
+
+static void
+prepare (Caller *caller, void *origin, const char *name)
+{
+  AliasCaller *self = caller_get_user_data (caller);
+  guint n = self->aliases->len, index;
+
+  if (n > 0 && self->aliases->pdata[n - 1] == origin)
+    return;
+  if (g_ptr_array_find (self->aliases, origin, &index))
+    {
+      g_ptr_array_add (self->aliases, g_ptr_array_steal_index (self->aliases, index));
       return;
+    }
 
   g_ptr_array_add (self->aliases, origin);
   update_flow (self);
@@ -121,6 +168,7 @@ static const CallerOperations operations = {
   .reply = send_reply,
   .signal = send_signal,
   .prepare = prepare,
+  .call = send_call,
   .lost = lost,
   .idle = idle,
 };
@@ -296,6 +344,48 @@ alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call)
     }
 
   caller_call (self->caller, alias, alias_get_exported (alias), call);
+}
+
+/* The caller that has to answer, or any where the bus answers in its place: then the serial, one of
+ * the alias' own, tells which. */
+static bool
+answer (AliasCaller *self, Alias *alias, const WireMessage *message, const WireHeader *bad,
+        const char *problem)
+{
+  return message != NULL ? caller_answer (self->caller, alias, message)
+                         : caller_answer_bad (self->caller, alias, bad->reply_serial, problem);
+}
+
+static void
+take_answer (Bridge *bridge, Alias *alias, const WireHeader *header, const WireMessage *message,
+             const char *problem)
+{
+  AliasCaller *self = g_hash_table_lookup (bridge->alias_callers, header->sender);
+  GHashTableIter iter;
+  gpointer value;
+
+  if (self != NULL)
+    answer (self, alias, message, header, problem);
+  if (header->type != WIRE_ERROR || strcmp (header->sender, BUS_DRIVER_NAME) != 0)
+    return;
+
+  g_hash_table_iter_init (&iter, bridge->alias_callers);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (answer (value, alias, message, header, problem))
+      return;
+}
+
+void
+alias_caller_answer (Bridge *bridge, Alias *alias, const WireMessage *message)
+{
+  take_answer (bridge, alias, &message->header, message, NULL);
+}
+
+void
+alias_caller_answer_bad (Bridge *bridge, Alias *alias, const WireHeader *header,
+                         const char *problem)
+{
+  take_answer (bridge, alias, header, NULL, problem);
 }
 
 void

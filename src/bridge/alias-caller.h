@@ -9,6 +9,12 @@ typedef struct AliasCaller AliasCaller;
 /* A call that came to `alias`; its destination is the exported name already. */
 void alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call);
 
+/* A METHOD_RETURN or ERROR that came to `alias`, of a caller or of the bus in its place. */
+void alias_caller_answer (Bridge *bridge, Alias *alias, const WireMessage *answer);
+/* The same of one that may not pass; `problem` is half a sentence. */
+void alias_caller_answer_bad (Bridge *bridge, Alias *alias, const WireHeader *answer,
+                              const char *problem);
+
 /* As caller_drop_origin(), for every caller. */
 void alias_callers_drop (Bridge *bridge, Alias *alias, bool silently);
 

@@ -56,9 +56,15 @@ on_message (OwnedName *name, const WireMessage *message, void *user_data)
   Alias *alias = user_data;
   WireMessage call = *message;
 
-  /* Signals to us are the driver's, of names that we know of; replies are nobody's. */
-  if (call.header.type != WIRE_METHOD_CALL || call.header.sender == NULL)
+  /* Signals to us are the driver's, of names that we know of. */
+  if (call.header.type == WIRE_SIGNAL || call.header.sender == NULL)
     return;
+
+  if (call.header.type != WIRE_METHOD_CALL)
+    {
+      alias_caller_answer (alias->bridge, alias, message);
+      return;
+    }
 
   call.header.destination = alias->exported;
   alias_caller_call (alias->bridge, alias, &call);
@@ -71,8 +77,14 @@ on_refused (OwnedName *name, const WireHeader *header, WireVerdict verdict, void
   Alias *alias = user_data;
   g_autofree char *text = NULL;
 
-  if (header == NULL || header->type != WIRE_METHOD_CALL || header->sender == NULL)
+  if (header == NULL || header->type == WIRE_SIGNAL || header->sender == NULL)
     return;
+
+  if (header->type != WIRE_METHOD_CALL)
+    {
+      alias_caller_answer_bad (alias->bridge, alias, header, wire_verdict_to_string (verdict));
+      return;
+    }
 
   text = g_strdup_printf ("The call does not cross into machine “%s”: %s.", alias->bridge->machine,
                           wire_verdict_to_string (verdict));
@@ -250,6 +262,12 @@ alias_send_signal (Alias *alias, const WireMessage *signal, const char *destinat
     bridge_complain (alias->bridge, NULL,
                      "Signals of %s were dropped: the host's bus does not keep up.",
                      alias_get_name (alias));
+}
+
+uint32_t
+alias_send_call (Alias *alias, const WireMessage *call, const char *destination)
+{
+  return owned_name_send_call (alias->name, call, destination);
 }
 
 void

@@ -27,9 +27,10 @@ struct BusSocketClient
   sd_event_source *deadline; /* of SASL and Hello's arrival */
   int pidfd;
   uint32_t serial;
-  bool saluted;     /* Hello was sent */
-  bool open;        /* and answered */
-  GPtrArray *rules; /* MatchRule, the client's own */
+  bool saluted;      /* Hello was sent */
+  bool open;         /* and answered */
+  GPtrArray *rules;  /* MatchRule, the client's own */
+  GPtrArray *called; /* char: exported names that it was allowed to call, and has called */
 };
 
 /* Origins of calls: where their replies come from. */
@@ -62,19 +63,26 @@ update_flow (BusSocketClient *client)
                         || (channel != NULL && channel_get_queued (channel) > LIMIT_FLOW_SIZE));
 }
 
-/* The guest's messages wait while the client does not read; a client that reads nothing at all, and
- * still calls, is closed where the queue ends. */
+/* The guest's messages wait while the client does not read. */
+static void
+hold_guest (BusSocketClient *client)
+{
+  Channel *channel = caller_get_channel (client->caller);
+
+  if (channel != NULL && connection_get_queued (client->connection) > LIMIT_FLOW_SIZE)
+    channel_pause (channel, true);
+}
+
+/* A client that reads nothing at all, and still calls, is closed where the queue ends. */
 static void
 send_to_client (BusSocketClient *client, const WireHeader *header, const void *body, size_t size)
 {
-  Channel *channel = caller_get_channel (client->caller);
   int r = header->type == WIRE_SIGNAL ? connection_send (client->connection, header, body, size)
                                       : forward_send_reply (client->connection, header, body, size);
 
   if (r == -ENOBUFS)
     connection_abort (client->connection, -ENOBUFS);
-  if (channel != NULL && connection_get_queued (client->connection) > LIMIT_FLOW_SIZE)
-    channel_pause (channel, true);
+  hold_guest (client);
 }
 
 static void
@@ -138,6 +146,58 @@ send_signal (Caller *caller, const WireMessage *message)
 }
 
 static void
+prepare (Caller *caller, void *origin, const char *name)
+{
+  BusSocketClient *client = caller_get_user_data (caller);
+
+  if (origin == &to_service
+      && !g_ptr_array_find_with_equal_func (client->called, name, g_str_equal, NULL))
+    g_ptr_array_add (client->called, g_strdup (name));
+}
+
+static bool
+has_called (const BusSocketClient *client, const char *owner)
+{
+  const OwnerTable *owners = channel_get_owners (caller_get_channel (client->caller));
+
+  for (guint i = 0; i < client->called->len; i++)
+    {
+      const OwnerEntry *entry = owner_table_find (owners, client->called->pdata[i]);
+
+      if (entry != NULL && g_strcmp0 (entry->owner, owner) == 0)
+        return true;
+    }
+
+  return false;
+}
+
+/* Any interface: the client came to the guest's bus. */
+static void
+send_call (Caller *caller, const WireMessage *call, CallbackRoute *ret_route)
+{
+  BusSocketClient *client = caller_get_user_data (caller);
+  WireHeader header = forward_call (&call->header, get_unique_name (client));
+
+  if (!client->open || !has_called (client, call->header.sender))
+    {
+      ret_route->error = TOMBOLO_ERROR_ACCESS_DENIED;
+      ret_route->problem = "This caller has not called your service.";
+      return;
+    }
+
+  header.sender = call->header.sender;
+  header.serial = next_serial (client);
+  ret_route->origin = client;
+  ret_route->serial = header.serial;
+  if (connection_send (client->connection, &header, call->body, call->body_size) < 0)
+    {
+      ret_route->error = TOMBOLO_ERROR_LIMITS_EXCEEDED;
+      ret_route->problem = "The caller does not read what you send; try again later.";
+    }
+  hold_guest (client);
+}
+
+static void
 answer_hello (Caller *caller, const WireHeader *hello)
 {
   BusSocketClient *client = caller_get_user_data (caller);
@@ -188,6 +248,8 @@ resume (Caller *caller)
 static const CallerOperations operations = {
   .reply = send_reply,
   .signal = send_signal,
+  .prepare = prepare,
+  .call = send_call,
   .opened = answer_hello,
   .lost = lose_channel,
   .drained = resume,
@@ -312,7 +374,10 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
       take_hello (client, message);
       return;
     }
-  /* Signals and replies of the host's clients do not enter a guest. */
+  if (client->open
+      && (message->header.type == WIRE_METHOD_RETURN || message->header.type == WIRE_ERROR))
+    caller_answer (client->caller, client, message);
+  /* Signals of the host's clients do not enter a guest, and answers to nothing neither. */
   if (!client->open || message->header.type != WIRE_METHOD_CALL)
     return;
 
@@ -427,6 +492,7 @@ bus_socket_client_new (Bridge *bridge, int fd, const char *id,
   client->user_data = user_data;
   client->pidfd = -1;
   client->rules = g_ptr_array_new_with_free_func ((GDestroyNotify) match_rule_free);
+  client->called = g_ptr_array_new_with_free_func (g_free);
   sasl_server_init (&client->sasl, id);
 
   r = start (client, fd);
@@ -454,5 +520,6 @@ bus_socket_client_free (BusSocketClient *client)
     caller_free (client->caller);
   fd_clear (&client->pidfd);
   g_ptr_array_unref (client->rules);
+  g_ptr_array_unref (client->called);
   g_free (client);
 }

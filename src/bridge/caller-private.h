@@ -2,6 +2,7 @@
 /* A caller from within: what caller.c and caller-queue.c share. */
 #pragma once
 
+#include "call-map.h"
 #include "call-rule.h"
 #include "caller.h"
 #include "channel-pool.h"
@@ -42,6 +43,7 @@ struct Caller
   GQueue queue;          /* Call, in the caller's order */
   size_t waiting_size;   /* of its messages */
   GHashTable *pending;   /* serial: origin */
+  CallMap callbacks;     /* the guest's calls that it has not answered; `route` is the origin */
 };
 
 /* The origin of calls that nobody waits for any more. */
@@ -61,6 +63,13 @@ void caller_enqueue (Caller *caller, const Call *call);
 void caller_drop_head (Caller *caller);
 /* Fails all that wait. */
 void caller_fail_queue (Caller *caller, const char *reason);
+
+/* A call of the guest's, on the channel. */
+void caller_take_callback (Caller *caller, const WireMessage *call);
+/* Owners have changed: calls of those who own nothing any more are forgotten. */
+void caller_forget_orphans (Caller *caller);
+/* Fails what waits for an answer by way of `origin`. */
+void caller_fail_callbacks (Caller *caller, const void *origin);
 
 void caller_send_failure (Caller *caller, void *origin, uint32_t reply_serial, TomboloError code,
                           const char *text);

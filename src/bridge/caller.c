@@ -2,6 +2,7 @@
 /* One caller on the host and what it is doing in the guest: its channel, and its calls' way there.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "call-policy.h"
 #include "caller-private.h"
@@ -42,7 +43,15 @@ on_signal (Channel *channel, const WireMessage *signal, void *user_data)
 {
   Caller *caller = user_data;
 
+  if (strcmp (signal->header.sender, BUS_DRIVER_NAME) == 0)
+    caller_forget_orphans (caller);
   caller->operations->signal (caller, signal);
+}
+
+static void
+on_call (Channel *channel, const WireMessage *call, void *user_data)
+{
+  caller_take_callback (user_data, call);
 }
 
 /* The channel is dead: every call that went into it gets an error. */
@@ -59,6 +68,7 @@ lose_channel (Caller *caller, const char *reason)
   caller->pending = g_hash_table_new (NULL, NULL);
   caller_count_calls (caller, -(int) g_hash_table_size (pending));
   g_clear_pointer (&caller->channel, channel_free);
+  call_map_clear (&caller->callbacks);
 
   g_hash_table_iter_init (&iter, pending);
   while (g_hash_table_iter_next (&iter, &serial, &origin))
@@ -90,6 +100,7 @@ on_drained (Channel *channel, void *user_data)
 static const ChannelHandlers channel_handlers = {
   .reply = on_reply,
   .signal = on_signal,
+  .call = on_call,
   .closed = on_closed,
   .drained = on_drained,
 };
@@ -266,7 +277,7 @@ send_call (Caller *caller, const Call *call)
     }
 
   if (caller->operations->prepare != NULL)
-    caller->operations->prepare (caller, call->origin);
+    caller->operations->prepare (caller, call->origin, call->name);
 
   r = channel_send (caller->channel, &header, call->message.body, call->message.body_size);
   if (r == -ENOBUFS)
@@ -423,6 +434,7 @@ caller_free (Caller *caller)
   caller_count_calls (caller, -(int) g_hash_table_size (caller->pending));
   pool_request_cancel (caller->request);
   channel_free (caller->channel);
+  call_map_clear (&caller->callbacks);
   if (caller_is_last_of_user (caller))
     bridge_drop_budget (caller->bridge, caller->subject.uid);
   if (caller->subject.bus_name != NULL)
@@ -494,6 +506,7 @@ caller_drop_origin (Caller *caller, void *origin, bool silently)
   GHashTableIter iter;
   gpointer serial, value;
 
+  caller_fail_callbacks (caller, origin);
   g_hash_table_iter_init (&iter, caller->pending);
   while (g_hash_table_iter_next (&iter, &serial, &value))
     if (value == origin)

@@ -4,6 +4,7 @@
  * between it and the bridge (an alias, the bus socket) is its operations'. */
 #pragma once
 
+#include "callback.h"
 #include "channel.h"
 #include "error.h"
 
@@ -16,8 +17,11 @@ typedef struct
   void (*reply) (Caller *caller, void *origin, const WireHeader *header, const void *body,
                  size_t body_size);
   void (*signal) (Caller *caller, const WireMessage *signal);
-  /* A call from this origin is about to use the channel. May be NULL. */
-  void (*prepare) (Caller *caller, void *origin);
+  /* A call of `name` from this origin is about to use the channel. May be NULL. */
+  void (*prepare) (Caller *caller, void *origin, const char *name);
+  /* Sends the caller a call of a guest's service, which owns an exported name; refuses it where the
+   * caller has not called that service. */
+  void (*call) (Caller *caller, const WireMessage *call, CallbackRoute *ret_route);
   /* What caller_hello() asked for is there: the channel is open. May be NULL. */
   void (*opened) (Caller *caller, const WireHeader *hello);
   /* The channel is gone; calls that waited for replies were failed. */
@@ -58,6 +62,14 @@ void caller_call (Caller *caller, void *origin, const char *name, const WireMess
 /* The same for the Hello of a bus-socket client: `opened` is called instead of the guest. */
 void caller_hello (Caller *caller, void *origin, const WireMessage *message);
 
+/* The caller's answer, METHOD_RETURN or ERROR, to a call that its `call` operation sent by way of
+ * `origin`. False: nobody waits for it. */
+bool caller_answer (Caller *caller, void *origin, const WireMessage *answer);
+/* The same for an answer that may not pass. `problem` is half a sentence. */
+bool caller_answer_bad (Caller *caller, void *origin, uint32_t serial, const char *problem);
+/* How many answers are still to come by way of `origin`. */
+unsigned caller_count_callbacks (const Caller *caller, const void *origin);
+
 /* An error in the bridge's own words, unless `call` wants no reply. */
 void caller_fail (Caller *caller, void *origin, const WireHeader *call, TomboloError code,
                   const char *format, ...) G_GNUC_PRINTF (5, 6);
@@ -66,5 +78,5 @@ void caller_fail (Caller *caller, void *origin, const WireHeader *call, TomboloE
 void caller_disconnect (Caller *caller, const char *reason);
 
 /* Fails what waits for `origin`, or, where `silently`, forgets it; replies that still come are
- * swallowed. May free the caller. */
+ * swallowed. What the guest called by way of it fails. May free the caller. */
 void caller_drop_origin (Caller *caller, void *origin, bool silently);

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "body.h"
+#include "bus-client.h"
+#include "error.h"
+#include "forward.h"
 #include "limit.h"
 #include "tunnel-manager.h"
 
@@ -129,6 +132,20 @@ take_signal (Channel *channel, const WireMessage *message)
 }
 
 static void
+take_call (Channel *channel, const WireMessage *message)
+{
+  const WireHeader *header = &message->header;
+
+  if (header->sender == NULL || owner_table_find_owner (&channel->owners, header->sender) == NULL)
+    channel_misbehaved (channel, "it sent a call of somebody who owns no exported name");
+  else if (channel->handlers->call == NULL)
+    channel_refuse (channel, header, tombolo_error_name (TOMBOLO_ERROR_ACCESS_DENIED),
+                    "Nobody on the host uses this connection.");
+  else
+    channel->handlers->call (channel, message, channel->user_data);
+}
+
+static void
 on_message (Connection *connection, const WireMessage *message, void *user_data)
 {
   Channel *channel = user_data;
@@ -140,7 +157,7 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
   else if (message->header.type == WIRE_SIGNAL)
     take_signal (channel, message);
   else if (message->header.type == WIRE_METHOD_CALL)
-    channel_misbehaved (channel, "it sent a call");
+    take_call (channel, message);
   else if (!channel->handlers->reply (channel, message, channel->user_data))
     channel_misbehaved (channel, "it sent a reply to a call that nobody made");
 }
@@ -310,6 +327,28 @@ int
 channel_send (Channel *channel, const WireHeader *header, const void *body, size_t body_size)
 {
   return connection_send (channel->connection, header, body, body_size);
+}
+
+/* A guest that calls and reads nothing ends its channel. */
+static void
+end_where_full (Channel *channel, int result)
+{
+  if (result == -ENOBUFS)
+    connection_abort (channel->connection, -ENOBUFS);
+}
+
+void
+channel_send_reply (Channel *channel, WireHeader *header, const void *body, size_t body_size)
+{
+  header->serial = next_serial (channel);
+  end_where_full (channel, forward_send_reply (channel->connection, header, body, body_size));
+}
+
+void
+channel_refuse (Channel *channel, const WireHeader *call, const char *error_name, const char *text)
+{
+  end_where_full (channel, connection_send_error (channel->connection, call, next_serial (channel),
+                                                  NULL, NULL, error_name, text));
 }
 
 void

@@ -20,6 +20,8 @@ typedef struct
   /* A signal of an exported name's owner, or the bus driver's NameOwnerChanged, which the table
    * of owners shows already. */
   void (*signal) (Channel *channel, const WireMessage *signal, void *user_data);
+  /* A METHOD_CALL of an exported name's owner. NULL: refused, there is nobody to call. */
+  void (*call) (Channel *channel, const WireMessage *call, void *user_data);
   /* The end, once. `reason` is a sentence without control characters. */
   void (*closed) (Channel *channel, const char *reason, void *user_data);
   void (*drained) (Channel *channel, void *user_data); /* may be NULL */
@@ -37,6 +39,12 @@ const OwnerTable *channel_get_owners (const Channel *channel);
 
 /* As connection_send(). */
 int channel_send (Channel *channel, const WireHeader *header, const void *body, size_t body_size);
+/* A reply to a call of the guest's; `header` says all but the serial. Where it does not fit, an
+ * error in its place. */
+void channel_send_reply (Channel *channel, WireHeader *header, const void *body, size_t body_size);
+/* An error as the reply to a call of the guest's, unless that wants none. */
+void channel_refuse (Channel *channel, const WireHeader *call, const char *error_name,
+                     const char *text);
 /* Who pays for what it holds from now on; the machine as a whole at first. */
 void channel_set_budget (Channel *channel, ConnectionBudget *budget);
 size_t channel_get_queued (const Channel *channel);

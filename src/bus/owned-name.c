@@ -282,6 +282,21 @@ owned_name_send_signal (OwnedName *name, const WireMessage *signal, const char *
   return r;
 }
 
+uint32_t
+owned_name_send_call (OwnedName *name, const WireMessage *call, const char *destination)
+{
+  WireHeader header = forward_call (&call->header, destination);
+  int r;
+
+  if (!name->ready)
+    return 0;
+
+  header.serial = bus_client_next_serial (name->bus);
+  r = connection_send (bus_client_get_connection (name->bus), &header, call->body, call->body_size);
+  update_full (name);
+  return r < 0 ? 0 : header.serial;
+}
+
 void
 owned_name_send_error (OwnedName *name, const WireHeader *call, const char *error_name,
                        const char *text)

@@ -24,6 +24,10 @@
 #define LIMIT_PENDING_CALLS_UNKNOWN 256 /* the same, of callers whose user is not known yet */
 #define LIMIT_QUEUED_LOOKUPS 64 /* that wait to be sent, before new callers are turned away */
 #define LIMIT_PENDING_CALLS_CALLER 128
+#define LIMIT_CALLBACKS_CHANNEL 128 /* calls of a guest's services that wait for one caller */
+/* Of an alias' calls, which a bus daemon counts for all callers together (dbus-daemon: 128), how
+ * many may wait for one of them. */
+#define LIMIT_CALLBACKS_ALIAS 32
 #define LIMIT_QUEUE_SIZE ((size_t) 8 * 1024 * 1024) /* queued bytes a direction and connection */
 /* Errors of at most LIMIT_SMALL_ERROR fit behind what fills a queue, the largest message too: who
  * is told that a reply does not fit has to be told. */

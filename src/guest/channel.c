@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One tombolo-bus/1 channel. Its first message is Open; then it is a D-Bus connection on which the
- * host calls exported names, their owners and the driver, and hears replies and signals of theirs.
- */
+ * host calls exported names, their owners and the driver, and hears replies and signals of theirs,
+ * and calls of those owners. */
 #include "channel.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 
 #include "body.h"
 #include "bus-client.h"
+#include "callback.h"
 #include "channel-caller.h"
 #include "driver.h"
 #include "error.h"
@@ -38,6 +39,7 @@ struct GuestChannel
   BusClient *bus;
   ChannelCaller caller;
   OwnerTable owners;
+  Callbacks callbacks;
   GHashTable *pending; /* serials of calls that the bus owes a reply: ReplyKind */
   sd_event_source *deadline;
   WireHeader open_call; /* its serial and flags alone */
@@ -287,12 +289,27 @@ take_signal (GuestChannel *channel, const WireMessage *message)
     {
       if (owner_table_take_signal (&channel->owners, message, NULL) == OWNER_SIGNAL_OTHER)
         return;
+      callbacks_owners_changed (&channel->callbacks);
     }
   else if (owner_table_find_owner (&channel->owners, header.sender) == NULL)
     return;
 
   if (channel->state == STATE_OPEN)
     send_to_host (channel, &header, message->body, message->body_size);
+}
+
+static void
+take_callback (GuestChannel *channel, const WireMessage *message)
+{
+  if (channel->state == STATE_OPEN)
+    {
+      callbacks_take_call (&channel->callbacks, message);
+      hold_bus (channel);
+    }
+  else
+    callbacks_refuse (&channel->callbacks, &message->header,
+                      tombolo_error_name (TOMBOLO_ERROR_ACCESS_DENIED),
+                      "Nobody on the host uses this connection.");
 }
 
 static void
@@ -310,10 +327,7 @@ on_bus_message (BusClient *bus, const WireMessage *message, void *user_data)
       take_signal (channel, message);
       break;
     default:
-      connection_send_error (bus_client_get_connection (bus), &message->header,
-                             next_serial (channel), NULL, message->header.sender,
-                             tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
-                             "The host cannot be called from this guest.");
+      take_callback (channel, message);
       break;
     }
 }
@@ -400,6 +414,14 @@ on_bus_refused (BusClient *bus, const WireHeader *header, WireVerdict verdict, v
   g_autofree char *text = NULL;
   WireHeader call = { 0 };
 
+  if (header != NULL && header->type == WIRE_METHOD_CALL)
+    {
+      text = g_strdup_printf ("The call does not cross to the host: %s.",
+                              wire_verdict_to_string (verdict));
+      callbacks_refuse (&channel->callbacks, header,
+                        tombolo_error_name (TOMBOLO_ERROR_LIMITS_EXCEEDED), text);
+      return;
+    }
   if (header == NULL || (header->type != WIRE_METHOD_RETURN && header->type != WIRE_ERROR)
       || !g_hash_table_remove (channel->pending, GUINT_TO_POINTER (header->reply_serial)))
     return;
@@ -449,6 +471,7 @@ take_open (GuestChannel *channel, const WireMessage *message)
       return;
     }
 
+  channel->callbacks.bus = channel->bus;
   channel->open_call = (WireHeader){ .serial = header->serial };
   channel->state = STATE_OPENING;
 }
@@ -457,8 +480,14 @@ static void
 on_host_message (Connection *connection, const WireMessage *message, void *user_data)
 {
   GuestChannel *channel = user_data;
+  WireType type = message->header.type;
 
-  if (message->header.type != WIRE_METHOD_CALL || channel->state == STATE_OPENING)
+  if (channel->state == STATE_OPEN && (type == WIRE_METHOD_RETURN || type == WIRE_ERROR))
+    {
+      callbacks_take_answer (&channel->callbacks, message);
+      hold_host (channel);
+    }
+  else if (type != WIRE_METHOD_CALL || channel->state == STATE_OPENING)
     {
       agent_complain (channel->agent, "The host sent what is not a call; its channel is closed.");
       channel_close (channel);
@@ -521,6 +550,8 @@ guest_channel_new (Agent *agent, Stream *stream,
       guest_channel_free (channel);
       return NULL;
     }
+
+  callbacks_init (&channel->callbacks, agent, channel->host, &channel->owners);
   if (sd_event_add_time_relative (agent_get_event (agent), &channel->deadline, CLOCK_MONOTONIC,
                                   LIMIT_CHANNEL_TIME_USEC, G_USEC_PER_SEC, on_deadline, channel)
       < 0)
@@ -542,6 +573,7 @@ guest_channel_free (GuestChannel *channel)
   connection_free (channel->host);
   bus_client_free (channel->bus);
   owner_table_clear (&channel->owners);
+  callbacks_clear (&channel->callbacks);
   channel_caller_clear (&channel->caller);
   g_hash_table_unref (channel->pending);
   g_free (channel);

@@ -404,19 +404,6 @@ test_descriptors (void)
 }
 
 static void
-test_callback_refused (void)
-{
-  auto_client client = { .bus = world_open_host (world) };
-  auto_error error = SD_BUS_ERROR_NULL;
-  auto_message reply = call (&client, "CallBack", &error);
-  const char *name;
-
-  g_assert_nonnull (reply);
-  g_assert_cmpint (sd_bus_message_read (reply, "s", &name), >=, 0);
-  g_assert_cmpstr (name, ==, NOT_SUPPORTED);
-}
-
-static void
 test_no_reply (void)
 {
   auto_client client = { .bus = world_open_host (world) };
@@ -1144,7 +1131,6 @@ main (int argc, char **argv)
   g_test_add_func ("/path/signals", test_signals);
   g_test_add_func ("/path/broadcast", test_broadcast);
   g_test_add_func ("/path/descriptors", test_descriptors);
-  g_test_add_func ("/path/callback-refused", test_callback_refused);
   g_test_add_func ("/path/no-reply", test_no_reply);
   g_test_add_func ("/path/limit", test_limit);
   g_test_add_func ("/path/user-limit", test_user_limit);

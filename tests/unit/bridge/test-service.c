@@ -100,29 +100,137 @@ on_exit_call (sd_bus_message *call, void *user_data, sd_bus_error *error)
   exit (EXIT_SUCCESS);
 }
 
-/* Calls the caller back, which is refused. */
+/* --- Calls back --- */
+
+static sd_bus *hidden_bus;
+static char last_error[256];
+
 static int
 on_call_back_answer (sd_bus_message *answer, void *user_data, sd_bus_error *error)
 {
-  sd_bus_message *call = user_data;
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *call = user_data;
   const sd_bus_error *problem = sd_bus_message_get_error (answer);
+  const char *text = "";
 
-  sd_bus_reply_method_return (call, "s", problem != NULL ? problem->name : "");
-  sd_bus_message_unref (call);
-  return 0;
+  if (problem != NULL)
+    snprintf (last_error, sizeof last_error, "%s", problem->name);
+  else
+    sd_bus_message_read (answer, "s", &text);
+
+  return call == NULL
+             ? 0
+             : sd_bus_reply_method_return (call, "ss", problem != NULL ? problem->name : "", text);
 }
 
+/* Calls `destination` on `bus`, and tells the caller what became of it. */
+static int
+call_back (sd_bus_message *call, sd_bus *bus, const char *destination, const char *interface,
+           const char *member, const char *text)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *back = NULL;
+  int r = sd_bus_message_new_method_call (bus, &back, destination, BACK_PATH, interface, member);
+
+  if (r >= 0)
+    r = sd_bus_message_append (back, "s", text);
+  if (r >= 0)
+    r = sd_bus_call_async (bus, NULL, back, on_call_back_answer, sd_bus_message_ref (call), 0);
+  return r < 0 ? r : 1;
+}
+
+/* Of interface, member and text. */
 static int
 on_call_back (sd_bus_message *call, void *user_data, sd_bus_error *error)
 {
-  int r = sd_bus_call_method_async (sd_bus_message_get_bus (call), NULL,
-                                    sd_bus_message_get_sender (call), "/", "org.example.Back",
-                                    "Back", on_call_back_answer, call, NULL);
+  const char *interface, *member, *text;
+  int r = sd_bus_message_read (call, "sss", &interface, &member, &text);
 
-  if (r < 0)
-    return r;
-  sd_bus_message_ref (call);
-  return 1;
+  return r < 0 ? r
+               : call_back (call, sd_bus_message_get_bus (call), sd_bus_message_get_sender (call),
+                            interface, member, text);
+}
+
+/* By who owns no exported name. */
+static int
+on_call_back_hidden (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  return call_back (call, hidden_bus, sd_bus_message_get_sender (call), BACK_INTERFACE, "Ask", "x");
+}
+
+/* Somebody else than the caller. */
+static int
+on_call_other (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  const char *destination;
+  int r = sd_bus_message_read (call, "s", &destination);
+
+  return r < 0 ? r
+               : call_back (call, sd_bus_message_get_bus (call), destination, BACK_INTERFACE, "Ask",
+                            "x");
+}
+
+/* As many calls of Never as asked for, and the answer at once. */
+static int
+on_call_back_often (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  sd_bus *bus = sd_bus_message_get_bus (call);
+  const char *member;
+  uint32_t n;
+  int r = sd_bus_message_read (call, "su", &member, &n);
+
+  last_error[0] = '\0';
+  for (uint32_t i = 0; r >= 0 && i < n; i++)
+    r = sd_bus_call_method_async (bus, NULL, sd_bus_message_get_sender (call), BACK_PATH,
+                                  BACK_INTERFACE, member, on_call_back_answer, NULL, "s", "");
+  return r < 0 ? r : sd_bus_reply_method_return (call, NULL);
+}
+
+/* A call that wants no answer. */
+static int
+on_tell_back (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *back = NULL;
+  int r = sd_bus_message_new_method_call (sd_bus_message_get_bus (call), &back,
+                                          sd_bus_message_get_sender (call), BACK_PATH,
+                                          BACK_INTERFACE, "Tell");
+
+  if (r >= 0)
+    r = sd_bus_message_append (back, "s", "told");
+  if (r >= 0)
+    r = sd_bus_message_set_expect_reply (back, 0);
+  if (r >= 0)
+    r = sd_bus_send (NULL, back, NULL);
+  return r < 0 ? r : sd_bus_reply_method_return (call, NULL);
+}
+
+/* The error of the last call back that failed. */
+static int
+on_last_error (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  return sd_bus_reply_method_return (call, "s", last_error);
+}
+
+/* Owns the lazy name as well, or no name. */
+static int
+on_own (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  sd_bus *bus = sd_bus_message_get_bus (call);
+  const char *name;
+  int r = sd_bus_message_read (call, "s", &name);
+
+  if (r >= 0)
+    r = sd_bus_request_name (bus, name, 0);
+  return r < 0 ? r : sd_bus_reply_method_return (call, NULL);
+}
+
+static int
+on_disown (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  const char *name;
+  int r = sd_bus_message_read (call, "s", &name);
+
+  if (r >= 0)
+    r = sd_bus_release_name (sd_bus_message_get_bus (call), name);
+  return r < 0 ? r : sd_bus_reply_method_return (call, NULL);
 }
 
 static int
@@ -146,7 +254,14 @@ static const sd_bus_vtable vtable[] = {
   SD_BUS_METHOD ("EmitTo", "", "", on_emit_to, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Never", "", "", on_never, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Descriptor", "", "h", on_descriptor, SD_BUS_VTABLE_UNPRIVILEGED),
-  SD_BUS_METHOD ("CallBack", "", "s", on_call_back, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("CallBack", "sss", "ss", on_call_back, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("CallBackHidden", "", "ss", on_call_back_hidden, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("CallOther", "s", "ss", on_call_other, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("CallBackOften", "su", "", on_call_back_often, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("TellBack", "", "", on_tell_back, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("LastError", "", "s", on_last_error, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Own", "s", "", on_own, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Disown", "s", "", on_disown, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Exit", "", "", on_exit_call, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_PROPERTY ("Number", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
   SD_BUS_SIGNAL ("Pinged", "u", 0),
@@ -175,7 +290,7 @@ int
 main (int argc, char **argv)
 {
   sd_event *event = NULL;
-  sd_bus *bus, *hidden;
+  sd_bus *bus;
 
   if (argc != 3 || sd_event_new (&event) < 0)
     return EXIT_FAILURE;
@@ -185,8 +300,8 @@ main (int argc, char **argv)
     return EXIT_FAILURE;
   if (strcmp (argv[1], "echo") == 0)
     {
-      hidden = own (argv[2], HIDDEN_NAME);
-      if (sd_bus_attach_event (hidden, event, 0) < 0)
+      hidden_bus = own (argv[2], HIDDEN_NAME);
+      if (sd_bus_attach_event (hidden_bus, event, 0) < 0)
         return EXIT_FAILURE;
     }
 

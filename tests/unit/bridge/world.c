@@ -49,7 +49,12 @@ static const char bus_config[] =
     "<busconfig><type>system</type><listen>%s</listen><auth>EXTERNAL</auth>\n"
     "<servicedir>%s</servicedir>\n"
     "<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_type=\"*\"/>"
-    "<allow receive_type=\"*\"/><allow send_destination=\"*\"/></policy>\n"
+    "<allow receive_type=\"*\"/><allow send_destination=\"*\"/>"
+    /* Answers to nothing, too: nobody but us keeps them off. */
+    "<allow send_requested_reply=\"false\" send_type=\"method_return\"/>"
+    "<allow send_requested_reply=\"false\" send_type=\"error\"/>"
+    "<allow receive_requested_reply=\"false\" receive_type=\"method_return\"/>"
+    "<allow receive_requested_reply=\"false\" receive_type=\"error\"/></policy>\n"
     "<limit name=\"max_connections_per_user\">512</limit>\n"
     "<limit name=\"max_replies_per_connection\">4096</limit></busconfig>\n";
 

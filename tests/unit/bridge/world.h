@@ -15,6 +15,12 @@
 #define LAZY_NAME "org.example.Lazy1"          /* started by the guest's bus */
 #define HIDDEN_NAME "org.example.Hidden1"      /* not exported */
 
+/* Where test-service calls its callers back: one interface that the bridge lets through on an
+ * alias, one that it does not. */
+#define BACK_PATH "/org/example/Back"
+#define BACK_INTERFACE "org.bluez.Agent1"
+#define BACK_OTHER_INTERFACE "org.example.Back1"
+
 #define ECHO_ALIAS "org.tombolo.Guest1.work." ECHO_NAME
 #define LAZY_ALIAS "org.tombolo.Guest1.work." LAZY_NAME
 
