@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,16 +268,29 @@ listen_on_socket (World *world)
   g_assert_no_errno (listen (world->socket, 64));
 }
 
+/* The socket's file is there a moment before somebody listens. */
+static bool
+is_listening (const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bool found;
+
+  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
+  found = connect (fd, (struct sockaddr *) &address, sizeof address) == 0;
+  close (fd);
+  return found;
+}
+
 static void
 start_bus (World *world, int which, const char *config, const char *address)
 {
   g_autofree char *path = get_path (world, config);
   g_autofree char *option = g_strconcat ("--config-file=", path, NULL);
   const char *argv[] = { "/usr/bin/dbus-daemon", option, "--nofork", "--nosyslog", NULL };
-  const char *socket = address + strlen ("unix:path=");
 
   world->daemons[which] = spawn (world, argv, FALSE, NULL, FALSE);
-  for (int i = 0; i < 500 && access (socket, F_OK) < 0; i++)
+  for (int i = 0; i < 500 && !is_listening (address + strlen ("unix:path=")); i++)
     g_usleep (10000);
 }
 
