@@ -130,6 +130,7 @@ bridge_get_budget (Bridge *bridge, uid_t uid)
     {
       budget = g_new0 (ConnectionBudget, 1);
       budget->limit = LIMIT_HELD_USER;
+      budget->descriptor_limit = LIMIT_HELD_DESCRIPTORS_USER;
       budget->parent = &bridge->budget;
       g_hash_table_insert (bridge->user_budgets, key, budget);
     }
@@ -174,6 +175,7 @@ bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings, Tunnel
   bridge->context = tunnel_context_ref (context);
   bridge->authority = authority_new (bus);
   bridge->budget.limit = LIMIT_HELD_MACHINE;
+  bridge->budget.descriptor_limit = LIMIT_HELD_DESCRIPTORS_MACHINE;
   bridge->user_budgets = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   bridge->refusals = refusals_new (event, "Not connected");
   bridge->aliases = g_ptr_array_new_with_free_func ((GDestroyNotify) alias_free);

@@ -407,6 +407,8 @@ on_preamble (Connection *connection, const uint8_t *data, size_t size, void *use
       return -EPROTO;
     }
 
+  if (client->sasl.descriptors && !connection_passes_descriptors (connection))
+    connection_pass_descriptors (connection, LIMIT_MESSAGE_DESCRIPTORS);
   if (answer[0] != '\0')
     connection_send_bytes (connection, answer, strlen (answer));
   if (verdict == SASL_DONE)

@@ -10,6 +10,7 @@
 
 #include "body.h"
 #include "descriptor.h"
+#include "limit.h"
 #include "sasl.h"
 
 typedef struct
@@ -201,6 +202,12 @@ bus_client_free (BusClient *client)
   g_array_unref (client->calls);
   g_free (client->unique_name);
   g_free (client);
+}
+
+void
+bus_client_pass_descriptors (BusClient *client)
+{
+  connection_pass_descriptors (client->connection, LIMIT_SOCKET_DESCRIPTORS);
 }
 
 char *

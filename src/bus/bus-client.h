@@ -37,6 +37,10 @@ int bus_client_new (sd_event *event, const char *path, const BusClientHandlers *
                     void *user_data, BusClient **ret_client);
 void bus_client_free (BusClient *client);
 
+/* Its messages come and go with their descriptors (connection_take_descriptors()), as far as the
+ * bus agrees. */
+void bus_client_pass_descriptors (BusClient *client);
+
 /* The socket of the system bus: of DBUS_SYSTEM_BUS_ADDRESS where that is “unix:path=…”, as
  * libsystemd takes it, else BUS_SYSTEM_PATH. Free with g_free(). */
 char *bus_client_get_system_path (void);

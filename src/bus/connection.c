@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "descriptor-queue.h"
 #include "limit.h"
 
 /* Messages of one connection before the others have their turn. */
@@ -37,8 +38,11 @@ struct Connection
   size_t output_capacity;
 
   size_t skip; /* bytes to come of a message that was refused */
+  DescriptorInbox inbox;
+  DescriptorOutbox outbox;
   ConnectionBudget *budget;
   size_t charged; /* to the budget */
+  size_t charged_descriptors;
 
   int reason; /* of the end */
   bool ended;
@@ -133,6 +137,30 @@ charge (Connection *connection, size_t more_output)
   return true;
 }
 
+static void
+set_descriptor_charge (Connection *connection, size_t n)
+{
+  for (ConnectionBudget *budget = connection->budget; budget != NULL; budget = budget->parent)
+    budget->n_descriptors = budget->n_descriptors - connection->charged_descriptors + n;
+  connection->charged_descriptors = n;
+}
+
+/* After messages were taken: whether the descriptors that still wait for theirs fit the limits. */
+static bool
+settle_descriptors (Connection *connection)
+{
+  bool fits;
+  size_t n = descriptor_inbox_settle (&connection->inbox, connection->skip > 0, &fits);
+
+  if (!fits || n == connection->charged_descriptors)
+    return fits;
+
+  set_descriptor_charge (connection, n);
+  for (const ConnectionBudget *budget = connection->budget; budget != NULL; budget = budget->parent)
+    fits = fits && budget->n_descriptors <= budget->descriptor_limit;
+  return fits || n == 0;
+}
+
 /* What to do about the message at `start`, of which `size` bytes are here. Returns false where more
  * of its header has to come first. */
 static bool
@@ -158,8 +186,10 @@ refuse_message (Connection *connection, const uint8_t *start, size_t size, WireV
     }
 
   connection->skip = message_size;
-  if (!connection->handlers->refused (connection, known, verdict, connection->user_data)
-      && !connection->freed)
+  if (!descriptor_inbox_refuse (&connection->inbox, known, header_size, sizeof scratch))
+    connection_abort (connection, WIRE_BAD_DESCRIPTOR);
+  else if (!connection->handlers->refused (connection, known, verdict, connection->user_data)
+           && !connection->freed)
     connection_abort (connection, (int) verdict);
   return true;
 }
@@ -210,6 +240,8 @@ take_messages (Connection *connection, const uint8_t *data, size_t size, unsigne
         break;
       if (verdict == WIRE_OK)
         verdict = wire_message_parse (start, message_size, &message);
+      if (verdict == WIRE_OK)
+        verdict = descriptor_inbox_claim (&connection->inbox, &message.header);
       if (verdict != WIRE_OK)
         {
           if (!refuse_message (connection, start, rest, verdict))
@@ -221,6 +253,7 @@ take_messages (Connection *connection, const uint8_t *data, size_t size, unsigne
       (*turns)--;
       offset += message_size;
       connection->handlers->message (connection, &message, connection->user_data);
+      fd_list_clear (&connection->inbox.current);
     }
 
   return offset;
@@ -284,7 +317,7 @@ read_once (Connection *connection, unsigned *turns)
   bool own = connection->input_size > 0;
   size_t room = own ? grow_input (connection, get_missing (connection)) : sizeof scratch;
   uint8_t *data = own ? connection->input + connection->input_size : scratch;
-  ssize_t n = stream_read (connection->stream, data, room);
+  ssize_t n = descriptor_inbox_read (&connection->inbox, connection->stream, data, room);
   size_t taken;
 
   if (n == -EAGAIN)
@@ -320,6 +353,9 @@ read_once (Connection *connection, unsigned *turns)
         }
     }
 
+  if (!connection->freed && !settle_descriptors (connection))
+    connection_abort (connection, -ENOBUFS);
+
   return !is_stopped (connection)
          && ((size_t) n == room || stream_pending (connection->stream) > 0);
 }
@@ -327,6 +363,8 @@ read_once (Connection *connection, unsigned *turns)
 static void
 finish_free (Connection *connection)
 {
+  descriptor_inbox_clear (&connection->inbox);
+  descriptor_outbox_clear (&connection->outbox);
   g_free (connection->input);
   g_free (connection->output);
   g_free (connection);
@@ -372,14 +410,14 @@ compact_output (Connection *connection)
 static void
 flush (Connection *connection)
 {
-  struct iovec vector = { .iov_base = connection->output + connection->output_start,
-                          .iov_len = connection->output_end - connection->output_start };
+  size_t queued = connection_get_queued (connection);
   ssize_t n;
 
-  if (vector.iov_len == 0)
+  if (queued == 0)
     return;
 
-  n = stream_write (connection->stream, &vector, 1);
+  n = descriptor_outbox_write (&connection->outbox, connection->stream,
+                               connection->output + connection->output_start, queued);
   if (n < 0)
     {
       if (n != -EAGAIN)
@@ -486,6 +524,7 @@ connection_free (Connection *connection)
   sd_event_unref (connection->event);
   stream_free (connection->stream);
   set_charge (connection, 0);
+  set_descriptor_charge (connection, 0);
   connection->budget = NULL;
   connection->freed = true;
 
@@ -555,8 +594,9 @@ has_room (Connection *connection, size_t total, bool small_error)
 /* Only what the stream does not take at once is copied. */
 static int
 send_vectors (Connection *connection, const struct iovec *vectors, int n_vectors, size_t total,
-              bool small_error)
+              bool small_error, FdList *fds)
 {
+  bool attached = fds != NULL && fds->n > 0;
   size_t queued = connection_get_queued (connection);
   ssize_t n = 0;
 
@@ -567,9 +607,16 @@ send_vectors (Connection *connection, const struct iovec *vectors, int n_vectors
 
   if (queued == 0)
     {
-      n = stream_write (connection->stream, vectors, n_vectors);
+      n = attached ? stream_send (connection->stream, vectors, n_vectors, fds)
+                   : stream_write (connection->stream, vectors, n_vectors);
       if (n == -EAGAIN)
         n = 0;
+      /* The kernel counts what a user has sent and nobody has received: not this peer's fault. */
+      if (n == -ETOOMANYREFS)
+        {
+          charge (connection, 0);
+          return -ENOBUFS;
+        }
       if (n < 0)
         {
           connection_abort (connection, (int) n);
@@ -577,6 +624,10 @@ send_vectors (Connection *connection, const struct iovec *vectors, int n_vectors
         }
     }
 
+  if (attached && n > 0)
+    fd_list_clear (fds);
+  else if (attached)
+    descriptor_outbox_add (&connection->outbox, queued, fds);
   if ((size_t) n < total)
     {
       append_output (connection, vectors, n_vectors, (size_t) n);
@@ -588,9 +639,9 @@ send_vectors (Connection *connection, const struct iovec *vectors, int n_vectors
   return 0;
 }
 
-int
-connection_send (Connection *connection, const WireHeader *header, const void *body,
-                 size_t body_size)
+static int
+send_message (Connection *connection, const WireHeader *header, const void *body, size_t body_size,
+              FdList *fds)
 {
   uint8_t bytes[LIMIT_HEADER_SIZE];
   size_t header_size = wire_header_write (header, body_size, bytes, sizeof bytes);
@@ -603,7 +654,44 @@ connection_send (Connection *connection, const WireHeader *header, const void *b
     return -ENOBUFS;
 
   return send_vectors (connection, vectors, body_size > 0 ? 2 : 1, total,
-                       header->type == WIRE_ERROR && total <= LIMIT_SMALL_ERROR);
+                       header->type == WIRE_ERROR && total <= LIMIT_SMALL_ERROR, fds);
+}
+
+int
+connection_send (Connection *connection, const WireHeader *header, const void *body,
+                 size_t body_size)
+{
+  return send_message (connection, header, body, body_size, NULL);
+}
+
+int
+connection_send_descriptors (Connection *connection, const WireHeader *header, const void *body,
+                             size_t body_size, FdList *fds)
+{
+  WireHeader copy = *header;
+
+  g_return_val_if_fail (fds->n == 0 || stream_carries_descriptors (connection->stream), -EINVAL);
+  copy.n_descriptors = (uint32_t) fds->n;
+  return send_message (connection, &copy, body, body_size, fds);
+}
+
+void
+connection_pass_descriptors (Connection *connection, size_t most_beside)
+{
+  g_return_if_fail (stream_carries_descriptors (connection->stream));
+  descriptor_inbox_open (&connection->inbox, most_beside);
+}
+
+bool
+connection_passes_descriptors (const Connection *connection)
+{
+  return connection->inbox.waiting != NULL;
+}
+
+FdList
+connection_take_descriptors (Connection *connection)
+{
+  return fd_list_steal (&connection->inbox.current);
 }
 
 int
@@ -611,7 +699,7 @@ connection_send_bytes (Connection *connection, const void *data, size_t size)
 {
   struct iovec vector = { .iov_base = (void *) data, .iov_len = size };
 
-  return send_vectors (connection, &vector, 1, size, false);
+  return send_vectors (connection, &vector, 1, size, false, NULL);
 }
 
 void
@@ -623,11 +711,13 @@ connection_set_message_limit (Connection *connection, size_t limit)
 void
 connection_set_budget (Connection *connection, ConnectionBudget *budget)
 {
-  size_t held = connection->charged;
+  size_t held = connection->charged, n_descriptors = connection->charged_descriptors;
 
   set_charge (connection, 0);
+  set_descriptor_charge (connection, 0);
   connection->budget = budget;
   set_charge (connection, held);
+  set_descriptor_charge (connection, n_descriptors);
 }
 
 size_t

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "descriptor.h"
 #include "message.h"
 #include "stream.h"
 
@@ -14,12 +15,15 @@ typedef struct Connection Connection;
 
 /* Bytes that several connections may hold together, of messages that wait or are still incomplete:
  * each has LIMIT_FLOW_SIZE a direction for itself, and takes the rest from here. `parent` (or NULL)
- * is charged, too. Outlives its connections. */
+ * is charged, too. Descriptors whose messages are incomplete are counted as well, all of them.
+ * Outlives its connections. */
 typedef struct ConnectionBudget ConnectionBudget;
 struct ConnectionBudget
 {
   size_t used;
   size_t limit;
+  size_t n_descriptors;
+  size_t descriptor_limit;
   ConnectionBudget *parent;
 };
 
@@ -66,6 +70,23 @@ void connection_end_preamble (Connection *connection);
  */
 int connection_send (Connection *connection, const WireHeader *header, const void *body,
                      size_t body_size);
+
+/* The same with descriptors, as many as it sets UNIX_FDS to; an empty list is connection_send(). It
+ * takes them where it returns 0. -ENOBUFS also where too many are on their way already that nobody
+ * has received. */
+int connection_send_descriptors (Connection *connection, const WireHeader *header, const void *body,
+                                 size_t body_size, FdList *fds);
+
+/* From now on descriptors pass, at most LIMIT_MESSAGE_DESCRIPTORS a message, others are refused:
+ * the stream has to carry them. At most `most_beside` may come beside one piece of the stream, or
+ * it ends. Until then a message that quotes descriptors comes without them. */
+void connection_pass_descriptors (Connection *connection, size_t most_beside);
+
+bool connection_passes_descriptors (const Connection *connection);
+
+/* Within the callback of a message: its descriptors, as many as its header says, the callee's. What
+ * is not taken is closed. */
+FdList connection_take_descriptors (Connection *connection);
 
 /* Bytes that are no message. */
 int connection_send_bytes (Connection *connection, const void *data, size_t size);

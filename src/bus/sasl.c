@@ -118,7 +118,10 @@ take_line (SaslServer *server, const uint8_t *line, size_t length, char answer[S
   else if (server->state == SERVER_WAIT_DATA && line_starts (line, length, "DATA"))
     answer_ok (server, answer);
   else if (server->state == SERVER_WAIT_BEGIN && line_starts (line, length, "NEGOTIATE_UNIX_FD"))
-    snprintf (answer, SASL_ANSWER_SIZE, "ERROR \"File descriptors do not cross to a guest\"\r\n");
+    {
+      server->descriptors = true;
+      snprintf (answer, SASL_ANSWER_SIZE, "AGREE_UNIX_FD\r\n");
+    }
   else
     snprintf (answer, SASL_ANSWER_SIZE, "ERROR \"Not expected here\"\r\n");
 

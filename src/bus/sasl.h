@@ -14,9 +14,9 @@ typedef enum
   SASL_FAILED, /* the peer refused, or speaks something else */
 } SaslVerdict;
 
-/* What a client sends, all of it at once, before it hears anything. It agrees to descriptors only
- * so that a bus delivers messages that carry them: they are told from their header and refused with
- * an error, where a bus that may not pass them would let the caller wait for ever. */
+/* What a client sends, all of it at once, before it hears anything. It always agrees to
+ * descriptors: messages that quote them are told from their header and refused with an error where
+ * they do not pass, and a bus that may not deliver them would let the caller wait for ever. */
 #define SASL_CLIENT_GREETING "\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
 #define SASL_CLIENT_GREETING_SIZE (sizeof SASL_CLIENT_GREETING - 1)
 
@@ -39,6 +39,7 @@ typedef struct
   char id[SASL_ID_SIZE]; /* the server's, told to clients */
   int state;
   unsigned lines;
+  bool descriptors; /* the client asked for them, and may use them */
 } SaslServer;
 
 /* `id`: 32 hexadecimal digits. */
@@ -46,6 +47,6 @@ void sasl_server_init (SaslServer *server, const char *id);
 
 /* Takes at most one line (at the start a zero byte, too) and writes the answer to it, a string,
  * maybe empty, into `answer`. Call again while it returns SASL_MORE and consumes something. Who the
- * client claims to be is ignored: the socket knows better. Descriptors are refused. */
+ * client claims to be is ignored: the socket knows better. */
 SaslVerdict sasl_server_feed (SaslServer *server, const uint8_t *data, size_t size,
                               size_t *ret_consumed, char answer[SASL_ANSWER_SIZE]);

@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "limit.h"
-
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 typedef union
@@ -38,6 +36,35 @@ fd_steal (int *fd)
 
   *fd = -1;
   return stolen;
+}
+
+void
+fd_list_clear (FdList *list)
+{
+  while (list->n > 0)
+    fd_clear (&list->fds[--list->n]);
+}
+
+FdList
+fd_list_steal (FdList *list)
+{
+  FdList stolen = *list;
+
+  list->n = 0;
+  return stolen;
+}
+
+bool
+fd_list_add (FdList *list, int fd)
+{
+  if (list->n == G_N_ELEMENTS (list->fds))
+    {
+      fd_clear (&fd);
+      return false;
+    }
+
+  list->fds[list->n++] = fd;
+  return true;
 }
 
 static void

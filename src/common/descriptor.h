@@ -4,7 +4,10 @@
 
 #include <glib.h>
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "limit.h"
 
 /* A descriptor that is closed when it leaves its scope:
  *   auto_fd fd = -1;
@@ -16,6 +19,24 @@ void fd_clear (int *fd);
 
 /* Returns `*fd` and leaves -1 behind. */
 int fd_steal (int *fd);
+
+/* The descriptors of one message:
+ *   auto_fd_list fds = { 0 };
+ * They are closed when the list leaves its scope. */
+typedef struct
+{
+  int fds[LIMIT_MESSAGE_DESCRIPTORS];
+  size_t n;
+} FdList;
+
+#define auto_fd_list __attribute__ ((cleanup (fd_list_clear))) FdList
+
+/* Closes them; keeps errno. */
+void fd_list_clear (FdList *list);
+/* Returns `*list` and leaves an empty one behind. */
+FdList fd_list_steal (FdList *list);
+/* Takes `fd`; false, and it is closed, where the list is full. */
+bool fd_list_add (FdList *list, int fd);
 
 /* A sealed, close-on-exec memfd with the bytes of `data`: it can neither grow, shrink nor be
  * written again. `name` is for /proc only. Returns the descriptor, or -1 with `error` set. */

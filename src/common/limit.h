@@ -52,6 +52,21 @@
 #define LIMIT_CHANNEL_WAIT_USEC (10 * G_USEC_PER_SEC) /* of a caller, for its channel */
 #define LIMIT_FLOW_SIZE ((size_t) 256 * 1024) /* queued bytes at which a channel's source waits */
 
+/* Descriptors, and the streams that they become. */
+#define LIMIT_MESSAGE_DESCRIPTORS 16 /* of one message; the D-Bus specification's default */
+/* What a bus daemon may put beside one message, so that it never has to be cut (SCM_MAX_FD). */
+#define LIMIT_SOCKET_DESCRIPTORS 253
+/* Descriptors that came in and whose messages are still incomplete. */
+#define LIMIT_HELD_DESCRIPTORS_MACHINE 512
+#define LIMIT_HELD_DESCRIPTORS_USER 128 /* of LIMIT_HELD_DESCRIPTORS_MACHINE, one user's */
+#define LIMIT_STREAMS_MACHINE 256       /* each holds up to three descriptors */
+#define LIMIT_STREAMS_USER 128          /* of LIMIT_STREAMS_MACHINE, one user's */
+#define LIMIT_STREAMS_CALLER 64
+#define LIMIT_STREAMS_NAMELESS 16 /* connections that have not said their token yet */
+#define LIMIT_STREAM_TIME_USEC (30 * G_USEC_PER_SEC) /* that a token is good for */
+#define STREAM_TOKEN_SIZE 16
+#define LIMIT_STREAM_BUFFER ((size_t) 64 * 1024) /* bytes that one direction of a stream holds */
+
 /* Calls that tombolod has read, and whose answers it has not written yet. */
 #define LIMIT_CALLS_SENDER 64
 #define LIMIT_CALLS_TOTAL 512

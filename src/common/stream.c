@@ -3,7 +3,7 @@
 #include "stream.h"
 
 #include <errno.h>
-#include <glib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,6 +32,91 @@ socket_write (Stream *stream, const struct iovec *vectors, int n_vectors)
   return n < 0 ? -errno : n;
 }
 
+/* Adds the descriptors of `message` to `fds`. */
+static void
+collect_descriptors (struct msghdr *message, GArray *fds)
+{
+  for (struct cmsghdr *header = CMSG_FIRSTHDR (message); header != NULL;
+       header = CMSG_NXTHDR (message, header))
+    if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+      g_array_append_vals (fds, CMSG_DATA (header),
+                           (guint) ((header->cmsg_len - CMSG_LEN (0)) / sizeof (int)));
+}
+
+/* The kernel reads no further than past the first bytes that have descriptors beside them, so there
+ * is one list at most. A list that was cut (too long, or no descriptor is free) cannot be told from
+ * a shorter one by what follows: the stream ends there. */
+static ssize_t
+socket_receive (Stream *stream, void *data, size_t size, GArray *fds, size_t max_fds)
+{
+  union
+  {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE (LIMIT_SOCKET_DESCRIPTORS * sizeof (int))];
+  } control;
+  struct iovec vector = { .iov_base = data, .iov_len = size };
+  struct msghdr message = { .msg_iov = &vector,
+                            .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = CMSG_SPACE (max_fds * sizeof (int)) };
+  guint n_before = fds->len;
+  ssize_t n;
+
+  g_return_val_if_fail (max_fds <= LIMIT_SOCKET_DESCRIPTORS, -EINVAL);
+
+  do
+    n = recvmsg (stream->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (n < 0 && errno == EINTR);
+  if (n < 0)
+    return -errno;
+
+  if (message.msg_controllen > 0)
+    collect_descriptors (&message, fds);
+  /* Room is counted in units of alignment, so one more may have come. */
+  if ((message.msg_flags & MSG_CTRUNC) == 0 && fds->len - n_before <= max_fds)
+    return n;
+
+  while (fds->len > n_before)
+    {
+      close (g_array_index (fds, int, fds->len - 1));
+      g_array_set_size (fds, fds->len - 1);
+    }
+  return -EMSGSIZE;
+}
+
+static ssize_t
+socket_send (Stream *stream, const struct iovec *vectors, int n_vectors, const FdList *fds)
+{
+  union
+  {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE (LIMIT_MESSAGE_DESCRIPTORS * sizeof (int))];
+  } control = { 0 };
+  struct msghdr message = { .msg_iov = (struct iovec *) vectors,
+                            .msg_iovlen = (size_t) n_vectors,
+                            .msg_control = control.bytes,
+                            .msg_controllen = CMSG_SPACE (fds->n * sizeof (int)) };
+  struct cmsghdr *header = CMSG_FIRSTHDR (&message);
+  ssize_t n;
+
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN (fds->n * sizeof (int));
+  memcpy (CMSG_DATA (header), fds->fds, fds->n * sizeof (int));
+
+  do
+    n = sendmsg (stream->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+
+  return n < 0 ? -errno : n;
+}
+
+static int
+socket_end (Stream *stream)
+{
+  return shutdown (stream->fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
 static size_t
 socket_pending (Stream *stream)
 {
@@ -48,6 +133,9 @@ socket_free (Stream *stream)
 static const StreamOperations socket_operations = {
   .read = socket_read,
   .write = socket_write,
+  .receive = socket_receive,
+  .send = socket_send,
+  .end = socket_end,
   .pending = socket_pending,
   .free = socket_free,
 };
@@ -72,6 +160,30 @@ ssize_t
 stream_write (Stream *stream, const struct iovec *vectors, int n_vectors)
 {
   return stream->operations->write (stream, vectors, n_vectors);
+}
+
+ssize_t
+stream_receive (Stream *stream, void *data, size_t size, GArray *fds, size_t max_fds)
+{
+  return stream->operations->receive (stream, data, size, fds, max_fds);
+}
+
+ssize_t
+stream_send (Stream *stream, const struct iovec *vectors, int n_vectors, const FdList *fds)
+{
+  return stream->operations->send (stream, vectors, n_vectors, fds);
+}
+
+int
+stream_end (Stream *stream)
+{
+  return stream->operations->end (stream);
+}
+
+bool
+stream_carries_descriptors (const Stream *stream)
+{
+  return stream->operations->receive != NULL;
 }
 
 size_t

@@ -196,6 +196,23 @@ tls_write (Stream *stream, const struct iovec *vectors, int n_vectors)
   return (ssize_t) written;
 }
 
+static int
+tls_end (Stream *stream)
+{
+  TunnelSession *session = session_of (stream);
+  int r;
+
+  if (session->failure != 0)
+    return session->failure;
+  if ((r = (int) flush_record (session)) < 0)
+    return r;
+
+  r = gnutls_bye (session->tls, GNUTLS_SHUT_WR);
+  if (r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED)
+    return -EAGAIN;
+  return r < 0 ? (int) session_fail (session, r, NULL) : 0;
+}
+
 static void
 tls_free (Stream *stream)
 {
@@ -215,6 +232,7 @@ tls_free (Stream *stream)
 static const StreamOperations tls_operations = {
   .read = tls_read,
   .write = tls_write,
+  .end = tls_end,
   .pending = tls_pending,
   .free = tls_free,
 };
@@ -223,23 +241,6 @@ const char *
 tunnel_stream_get_failure (Stream *stream)
 {
   return session_of (stream)->failure_text;
-}
-
-int
-tunnel_stream_end (Stream *stream)
-{
-  TunnelSession *session = session_of (stream);
-  int r;
-
-  if (session->failure != 0)
-    return session->failure;
-  if ((r = (int) flush_record (session)) < 0)
-    return r;
-
-  r = gnutls_bye (session->tls, GNUTLS_SHUT_WR);
-  if (r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED)
-    return -EAGAIN;
-  return r < 0 ? (int) session_fail (session, r, NULL) : 0;
 }
 
 /* Bytes on their way to GnuTLS during the handshake: neither too many, nor those of a peer that

@@ -56,7 +56,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (TunnelContext, tunnel_context_unref)
 /* A handshake's end: a stream (to be freed by the callee; poll stream->fd) with its kind, or NULL
  * and `error` (TUNNEL_ERROR or G_IO_ERROR; the callee's to read, not to free). Never called after
  * the attempt was freed, nor from within the call that began it. It may free its attempt or
- * listener. The stream may already hold bytes (stream_pending()).
+ * listener. The stream may already hold bytes (stream_pending()). Freeing it ends it as
+ * stream_end() does, as well as can be without waiting.
  *
  * In TLS 1.3 the client's handshake ends before the server has looked at the client's certificate:
  * what the guest refuses the bridge learns from its first read (-EPROTO, and
@@ -66,11 +67,6 @@ typedef void (*TunnelDone) (Stream *stream, ChannelKind kind, const GError *erro
 /* Of a stream that `TunnelDone` brought: why it failed, a sentence for logs, or NULL where it did
  * not. Reads and writes return the same -errno from then on. */
 const char *tunnel_stream_get_failure (Stream *stream);
-
-/* Ends what this end writes, so that the peer reads the end of the stream; reading goes on. 0, or
- * -EAGAIN: again when the descriptor can be written. Freeing a stream does this as well as can be
- * without waiting. */
-int tunnel_stream_end (Stream *stream);
 
 /* The bridge's side: connects to `address` (fe80::2, or what neighbour discovery found; scope
  * `interface_index`), port TUNNEL_PORT, and shakes hands within LIMIT_HANDSHAKE_TIME_USEC. -errno

@@ -64,6 +64,21 @@ wire_reader_string (WireReader *reader, const char **ret_value)
   return true;
 }
 
+bool
+wire_reader_byte (WireReader *reader, uint8_t *ret_value)
+{
+  const char *type = next_type (reader);
+  size_t offset;
+
+  if (*type != 'y' || !find_value (reader, 1, 1, &offset))
+    return false;
+
+  *ret_value = reader->data[offset];
+  reader->offset = offset + 1;
+  reader->signature = type + 1;
+  return true;
+}
+
 static bool
 read_uint32 (WireReader *reader, char wanted, uint32_t *ret_value)
 {

@@ -51,6 +51,15 @@ extend (WireWriter *writer, size_t alignment, size_t size)
 }
 
 void
+wire_writer_byte (WireWriter *writer, uint8_t value)
+{
+  uint8_t *p = extend (writer, 1, 1);
+
+  if (p != NULL)
+    *p = value;
+}
+
+void
 wire_writer_string (WireWriter *writer, const char *value)
 {
   size_t length = strlen (value);

@@ -26,6 +26,7 @@ typedef struct
 } WireReader;
 
 void wire_reader_init (WireReader *reader, const WireMessage *message);
+bool wire_reader_byte (WireReader *reader, uint8_t *ret_value);       /* y */
 bool wire_reader_string (WireReader *reader, const char **ret_value); /* s, o or g */
 bool wire_reader_uint32 (WireReader *reader, uint32_t *ret_value);    /* u */
 bool wire_reader_boolean (WireReader *reader, bool *ret_value);       /* b */
@@ -47,6 +48,7 @@ typedef struct WireWriter WireWriter;
 
 WireWriter *wire_writer_new (void);
 void wire_writer_free (WireWriter *writer);
+void wire_writer_byte (WireWriter *writer, uint8_t value);          /* y */
 void wire_writer_string (WireWriter *writer, const char *value);    /* s or o */
 void wire_writer_signature (WireWriter *writer, const char *value); /* g */
 void wire_writer_uint32 (WireWriter *writer, uint32_t value);       /* u */

@@ -286,13 +286,13 @@ test_half_close (Fixture *fixture, gconstpointer data)
   char byte;
 
   write_all (fixture->near, "last", 4);
-  g_assert_cmpint (tunnel_stream_end (fixture->near), ==, 0);
+  g_assert_cmpint (stream_end (fixture->near), ==, 0);
   assert_read (fixture->far, "last");
   g_assert_cmpint (read_some (fixture->far, &byte, 1), ==, 0);
   g_assert_cmpint (stream_read (fixture->far, &byte, 1), ==, 0);
   write_all (fixture->far, "answer", 6);
   assert_read (fixture->near, "answer");
-  g_assert_cmpint (tunnel_stream_end (fixture->far), ==, 0);
+  g_assert_cmpint (stream_end (fixture->far), ==, 0);
   g_assert_cmpint (read_some (fixture->near, &byte, 1), ==, 0);
   g_assert_null (tunnel_stream_get_failure (fixture->near));
 }

@@ -296,6 +296,47 @@ test_write_overflow (void)
   wire_writer_free (writer);
 }
 
+/* a(ys): what crosses in front of descriptors. */
+static void
+test_bytes (void)
+{
+  for (guint order = 0; order < G_N_ELEMENTS (script_byte_orders); order++)
+    {
+      WireMessage message;
+      g_autoptr (GByteArray) bytes = message_new (script_byte_orders[order], "a(ys)",
+                                                  "u27 p8 y1 p4 s'a' p8 y255 p4 s'bc'", &message);
+      WireWriter *writer = wire_writer_new ();
+      const char *text;
+      const uint8_t *data;
+      WireReader reader;
+      uint8_t byte = 0;
+      size_t end, size, mark;
+
+      wire_reader_init (&reader, &message);
+      g_assert_false (wire_reader_byte (&reader, &byte));
+      g_assert_true (wire_reader_array (&reader, &end));
+      mark = wire_writer_begin_array (writer, 8);
+      while (reader.offset < end)
+        {
+          wire_reader_element (&reader);
+          g_assert_true (wire_reader_struct (&reader));
+          g_assert_true (wire_reader_byte (&reader, &byte));
+          g_assert_false (wire_reader_byte (&reader, &byte));
+          g_assert_true (wire_reader_string (&reader, &text));
+          wire_writer_begin_struct (writer);
+          wire_writer_byte (writer, byte);
+          wire_writer_string (writer, text);
+        }
+      wire_writer_end_array (writer, mark);
+      g_assert_cmpint (byte, ==, 255);
+
+      data = wire_writer_data (writer, &size);
+      if (script_byte_orders[order] == wire_native_byte_order ())
+        g_assert_cmpmem (data, size, message.body, message.body_size);
+      wire_writer_free (writer);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -311,5 +352,6 @@ main (int argc, char **argv)
   g_test_add_func ("/wire/body/write-empty", test_write_empty);
   g_test_add_func ("/wire/body/write-overflow", test_write_overflow);
 
+  g_test_add_func ("/wire/body/bytes", test_bytes);
   return g_test_run ();
 }
