@@ -6,6 +6,7 @@
 
 #include "alias-caller.h"
 #include "broadcast.h"
+#include "forward.h"
 #include "limit.h"
 #include "owned-name.h"
 #include "report.h"
@@ -76,6 +77,7 @@ on_refused (OwnedName *name, const WireHeader *header, WireVerdict verdict, void
 {
   Alias *alias = user_data;
   g_autofree char *text = NULL;
+  TomboloError code;
 
   if (header == NULL || header->type == WIRE_SIGNAL || header->sender == NULL)
     return;
@@ -86,13 +88,8 @@ on_refused (OwnedName *name, const WireHeader *header, WireVerdict verdict, void
       return;
     }
 
-  text = g_strdup_printf ("The call does not cross into machine “%s”: %s.", alias->bridge->machine,
-                          wire_verdict_to_string (verdict));
-  alias_send_error (alias, header,
-                    verdict == WIRE_TOO_LARGE || verdict == WIRE_TOO_DEEP
-                        ? TOMBOLO_ERROR_LIMITS_EXCEEDED
-                        : TOMBOLO_ERROR_INVALID_ARGUMENT,
-                    text);
+  text = forward_explain_refusal (alias->bridge->machine, verdict, &code);
+  alias_send_error (alias, header, code, text);
 }
 
 /* The bus itself has answered the callers. */

@@ -392,6 +392,27 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
   update_flow (client);
 }
 
+/* What a bus takes and we do not costs its sender an answer; what no bus takes, the connection. */
+static bool
+on_refused (Connection *connection, const WireHeader *header, WireVerdict verdict, void *user_data)
+{
+  BusSocketClient *client = user_data;
+  g_autofree char *text = NULL;
+  TomboloError code;
+
+  if (!client->open || header == NULL || (verdict != WIRE_TOO_LARGE && verdict != WIRE_TOO_DEEP))
+    return false;
+  if (header->type == WIRE_METHOD_RETURN || header->type == WIRE_ERROR)
+    caller_answer_bad (client->caller, client, header->reply_serial,
+                       wire_verdict_to_string (verdict));
+  if (header->type != WIRE_METHOD_CALL)
+    return true;
+
+  text = forward_explain_refusal (client->bridge->machine, verdict, &code);
+  send_error (client, header, tombolo_error_name (code), text);
+  return true;
+}
+
 static ssize_t
 on_preamble (Connection *connection, const uint8_t *data, size_t size, void *user_data)
 {
@@ -441,6 +462,7 @@ static const ConnectionHandlers connection_handlers = {
   .message = on_message,
   .closed = on_closed,
   .drained = on_drained,
+  .refused = on_refused,
   .preamble = on_preamble,
 };
 

@@ -170,7 +170,7 @@ refuse_message (Connection *connection, const uint8_t *start, size_t size, WireV
   const WireHeader *known = NULL;
   WireHeader header;
 
-  if (connection->handlers->refused == NULL
+  if (connection->handlers->refused == NULL || connection->message_limit < LIMIT_MESSAGE_SIZE
       || wire_message_frame (start, &header_size, &message_size) != WIRE_OK)
     {
       connection_abort (connection, (int) verdict);

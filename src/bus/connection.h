@@ -91,7 +91,8 @@ FdList connection_take_descriptors (Connection *connection);
 /* Bytes that are no message. */
 int connection_send_bytes (Connection *connection, const void *data, size_t size);
 
-/* Messages of more bytes end the connection; LIMIT_MESSAGE_SIZE until this is called. */
+/* LIMIT_MESSAGE_SIZE until this is called. A lower limit is for who is not let in yet: whatever is
+ * refused then ends the connection, and `refused` is not asked. */
 void connection_set_message_limit (Connection *connection, size_t limit);
 
 /* NULL, as at first: none. Where what comes in does not fit it, the connection ends with -ENOBUFS.

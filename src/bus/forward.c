@@ -6,7 +6,6 @@
 #include <errno.h>
 
 #include "body.h"
-#include "error.h"
 #include "limit.h"
 
 WireHeader
@@ -65,6 +64,16 @@ forward_send_reply (Connection *connection, const WireHeader *reply, const void 
   r = connection_send (connection, &header, data, size);
   wire_writer_free (writer);
   return r;
+}
+
+char *
+forward_explain_refusal (const char *machine, WireVerdict verdict, TomboloError *ret_code)
+{
+  *ret_code = verdict == WIRE_TOO_LARGE || verdict == WIRE_TOO_DEEP
+                  ? TOMBOLO_ERROR_LIMITS_EXCEEDED
+                  : TOMBOLO_ERROR_INVALID_ARGUMENT;
+  return g_strdup_printf ("The call does not cross into machine “%s”: %s.", machine,
+                          wire_verdict_to_string (verdict));
 }
 
 WireHeader

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "connection.h"
+#include "error.h"
 
 /* A caller's call on its way into the guest: serial and flags are the caller's, the sender is
  * whoever holds the channel, the destination ours. */
@@ -17,6 +18,9 @@ WireHeader forward_reply (const WireHeader *reply, uint32_t serial, const char *
  * a reply is never dropped. As connection_send(): -ENOBUFS where even that does not fit. */
 int forward_send_reply (Connection *connection, const WireHeader *reply, const void *body,
                         size_t body_size);
+
+/* What a caller is told of a call that is `verdict` and so does not cross; to be freed. */
+char *forward_explain_refusal (const char *machine, WireVerdict verdict, TomboloError *ret_code);
 
 /* A signal on its way out; `destination` NULL: to everybody. */
 WireHeader forward_signal (const WireHeader *signal, uint32_t serial, const char *sender,

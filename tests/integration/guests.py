@@ -54,6 +54,11 @@ def guest_leader(host, machine):
     return children[0]
 
 
+def guest_root(machine):
+    """Where the root of a container guest lies in the test host."""
+    return f"/var/lib/tombolo-guests/{machine}"
+
+
 def guest_run(host, machine, command, **options):
     """Runs a command inside a container guest, as its root."""
     return host.run(["nsenter", "-a", "-t", guest_leader(host, machine), *command], **options)
