@@ -20,7 +20,7 @@ call_target_default (const char *machine, const char *service, GError **error)
   if (!machine_name_validate (machine, error))
     return NULL;
 
-  alias = machine_name_to_alias (machine, service);
+  alias = machine_name_to_alias (machine, GUEST_BUS_SYSTEM, service);
   if (alias == NULL)
     g_set_error (error, UNREACHABLE,
                  _ ("The alias of “%s” is longer than a bus name may be: use the guest's bus "

@@ -119,6 +119,7 @@ print_machine (TomboloMachine *machine)
   print_line (_ ("Unit"), tombolo_machine_get_unit (machine), COLOR_NONE);
   print_line (_ ("Link"), link, COLOR_NONE);
   print_line (_ ("Bus socket"), tombolo_machine_get_bus_socket (machine), COLOR_NONE);
+  print_line ("", tombolo_machine_get_session_bus_socket (machine), COLOR_NONE);
   print_exports (machine);
 }
 

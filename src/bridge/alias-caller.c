@@ -11,7 +11,8 @@
 struct AliasCaller
 {
   Bridge *bridge;
-  char *name; /* unique, on the host's bus */
+  GuestBus guest_bus; /* of all its aliases */
+  char *name;         /* unique, on the host's bus */
   Caller *caller;
   GPtrArray *aliases; /* Alias: those whose signals come through the channel; last used, last */
   sd_bus_slot *watch;
@@ -32,7 +33,7 @@ alias_caller_free (AliasCaller *self)
 static void
 forget (AliasCaller *self)
 {
-  g_hash_table_remove (self->bridge->alias_callers, self->name);
+  g_hash_table_remove (self->bridge->alias_callers[self->guest_bus], self->name);
 }
 
 /* --- What the core asks for --- */
@@ -77,7 +78,7 @@ send_signal (Caller *caller, const WireMessage *message)
       const OwnerEntry *entry = owner_table_find (owners, alias_get_exported (alias));
 
       if (entry == NULL || entry->owner == NULL || strcmp (entry->owner, header->sender) != 0
-          || (header->destination == NULL
+          || (header->destination == NULL && self->guest_bus == GUEST_BUS_SYSTEM
               && bridge_settings_broadcast (self->bridge->settings, entry->name,
                                             header->interface)))
         continue;
@@ -289,16 +290,17 @@ watch (AliasCaller *self)
 }
 
 static AliasCaller *
-add (Bridge *bridge, const char *name)
+add (Bridge *bridge, GuestBus guest_bus, const char *name)
 {
   AliasCaller *self = g_new0 (AliasCaller, 1);
   AuthoritySubject subject = { .uid = (uid_t) -1, .pidfd = -1 };
 
   self->bridge = bridge;
+  self->guest_bus = guest_bus;
   self->name = g_strdup (name);
   self->aliases = g_ptr_array_new ();
   subject.bus_name = self->name;
-  self->caller = caller_new (bridge, &subject, &operations, self);
+  self->caller = caller_new (bridge, guest_bus, &subject, &operations, self);
 
   if (watch (self) < 0)
     {
@@ -306,7 +308,7 @@ add (Bridge *bridge, const char *name)
       return NULL;
     }
 
-  g_hash_table_insert (bridge->alias_callers, self->name, self);
+  g_hash_table_insert (bridge->alias_callers[guest_bus], self->name, self);
   return self;
 }
 
@@ -323,7 +325,8 @@ can_look_up (const Bridge *bridge)
 void
 alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call)
 {
-  AliasCaller *self = g_hash_table_lookup (bridge->alias_callers, call->header.sender);
+  GuestBus guest_bus = alias_get_guest_bus (alias);
+  AliasCaller *self = g_hash_table_lookup (bridge->alias_callers[guest_bus], call->header.sender);
   g_autofree char *text = NULL;
 
   if (self == NULL && !tunnel_manager_is_up (bridge->tunnel))
@@ -335,7 +338,7 @@ alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call)
     }
   if (self == NULL
       && (!bridge_has_room (bridge) || !can_look_up (bridge)
-          || (self = add (bridge, call->header.sender)) == NULL))
+          || (self = add (bridge, guest_bus, call->header.sender)) == NULL))
     {
       text = g_strdup_printf ("Machine “%s” has too many callers for now; try again later.",
                               bridge->machine);
@@ -360,7 +363,8 @@ static void
 take_answer (Bridge *bridge, Alias *alias, const WireHeader *header, const WireMessage *message,
              const char *problem)
 {
-  AliasCaller *self = g_hash_table_lookup (bridge->alias_callers, header->sender);
+  GHashTable *callers = bridge->alias_callers[alias_get_guest_bus (alias)];
+  AliasCaller *self = g_hash_table_lookup (callers, header->sender);
   GHashTableIter iter;
   gpointer value;
 
@@ -369,7 +373,7 @@ take_answer (Bridge *bridge, Alias *alias, const WireHeader *header, const WireM
   if (header->type != WIRE_ERROR || strcmp (header->sender, BUS_DRIVER_NAME) != 0)
     return;
 
-  g_hash_table_iter_init (&iter, bridge->alias_callers);
+  g_hash_table_iter_init (&iter, callers);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     if (answer (value, alias, message, header, problem))
       return;
@@ -394,19 +398,19 @@ alias_callers_hold (Bridge *bridge, const Alias *alias)
   GHashTableIter iter;
   gpointer value;
 
-  g_hash_table_iter_init (&iter, bridge->alias_callers);
+  g_hash_table_iter_init (&iter, bridge->alias_callers[alias_get_guest_bus (alias)]);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     if (g_ptr_array_find (((AliasCaller *) value)->aliases, alias, NULL))
       update_flow (value);
 }
 
 void
-alias_callers_resume (Bridge *bridge)
+alias_callers_resume (Bridge *bridge, const Alias *alias)
 {
   GHashTableIter iter;
   gpointer value;
 
-  g_hash_table_iter_init (&iter, bridge->alias_callers);
+  g_hash_table_iter_init (&iter, bridge->alias_callers[alias_get_guest_bus (alias)]);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     update_flow (value);
 }
@@ -417,7 +421,7 @@ alias_callers_drop (Bridge *bridge, Alias *alias, bool silently)
   GHashTableIter iter;
   gpointer value;
 
-  g_hash_table_iter_init (&iter, bridge->alias_callers);
+  g_hash_table_iter_init (&iter, bridge->alias_callers[alias_get_guest_bus (alias)]);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
       AliasCaller *self = value;

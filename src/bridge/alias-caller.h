@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Callers on the host's bus: one for each unique name that has called an alias, until it leaves. */
+/* Callers on the host's bus: one for each unique name that has called an alias of one of the
+ * guest's buses, until it leaves. */
 #pragma once
 
 #include "alias.h"
@@ -20,8 +21,8 @@ void alias_callers_drop (Bridge *bridge, Alias *alias, bool silently);
 
 /* The host's bus does not keep up with `alias`: what the guest says to callers of it waits. */
 void alias_callers_hold (Bridge *bridge, const Alias *alias);
-/* The host's bus takes more again: callers none of whose aliases is full go on. */
-void alias_callers_resume (Bridge *bridge);
+/* It takes more again: callers none of whose aliases is full go on. */
+void alias_callers_resume (Bridge *bridge, const Alias *alias);
 
-/* For the hash table of the bridge. */
+/* For the hash tables of the bridge. */
 void alias_caller_free (AliasCaller *caller);

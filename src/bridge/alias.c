@@ -14,6 +14,7 @@
 struct Alias
 {
   Bridge *bridge;
+  GuestBus guest_bus;
   char *exported;
   OwnedName *name;
   bool wanted;       /* by the guest's last word */
@@ -32,15 +33,18 @@ on_gate_requested (BusClient *bus, const WireMessage *reply, void *user_data)
 
   if (reply->header.type == WIRE_ERROR)
     log_warning (alias->bridge->machine,
-                 "The bus does not let us queue for " ALIAS_GATE_NAME ", so its policy may keep "
-                 "callers from %s; install data/dbus-1 of tombolo.",
-                 alias_get_name (alias));
+                 "The bus does not let us queue for %s, so its policy may keep callers from %s; "
+                 "install data/dbus-1 of tombolo.",
+                 guest_bus_to_prefix (alias->guest_bus), alias_get_name (alias));
 }
 
 static void
 on_ready (OwnedName *name, BusClient *bus, void *user_data)
 {
-  bus_client_call_driver (bus, "RequestName", ALIAS_GATE_NAME, 0, on_gate_requested, user_data);
+  Alias *alias = user_data;
+
+  bus_client_call_driver (bus, "RequestName", guest_bus_to_prefix (alias->guest_bus), 0,
+                          on_gate_requested, alias);
 }
 
 static void
@@ -110,7 +114,7 @@ on_flow (OwnedName *name, void *user_data)
     alias_callers_hold (alias->bridge, alias);
   else
     {
-      alias_callers_resume (alias->bridge);
+      alias_callers_resume (alias->bridge, alias);
       broadcast_resume (alias->bridge->broadcast);
     }
 }
@@ -127,22 +131,23 @@ static const OwnedNameHandlers name_handlers = {
 /* --- Life --- */
 
 Alias *
-alias_new (Bridge *bridge, const char *exported)
+alias_new (Bridge *bridge, GuestBus guest_bus, const char *exported)
 {
-  g_autofree char *name = bridge_settings_get_alias (bridge->settings, exported);
+  g_autofree char *name = bridge_settings_get_alias (bridge->settings, guest_bus, exported);
   Alias *alias;
 
   if (name == NULL || !wire_bus_name_is_valid (name))
     {
       bridge_complain (bridge, NULL,
                        "“%s” gives no valid name on the host's bus and is left out; set one with "
-                       "Alias= in the machine file.",
-                       exported);
+                       "%s in the machine file.",
+                       exported, guest_bus == GUEST_BUS_SESSION ? "SessionAlias=" : "Alias=");
       return NULL;
     }
 
   alias = g_new0 (Alias, 1);
   alias->bridge = bridge;
+  alias->guest_bus = guest_bus;
   alias->exported = g_strdup (exported);
   alias->name = owned_name_new (bridge->event, bridge->bus_path, bridge->machine, name,
                                 &name_handlers, alias);
@@ -162,6 +167,12 @@ alias_free (Alias *alias)
   g_free (alias);
 }
 
+GuestBus
+alias_get_guest_bus (const Alias *alias)
+{
+  return alias->guest_bus;
+}
+
 const char *
 alias_get_exported (const Alias *alias)
 {
@@ -172,6 +183,12 @@ const char *
 alias_get_name (const Alias *alias)
 {
   return owned_name_get_name (alias->name);
+}
+
+bool
+alias_is_wanted (const Alias *alias)
+{
+  return alias->wanted;
 }
 
 bool

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One exported name on the host's bus: a connection of its own, because clients call the owner's
  * unique name, which therefore has to tell the service. It owns the alias while the guest's name is
- * owned or can be started, and is always queued for the gate name, by which bus policies open it.
- */
+ * owned or can be started, and is always queued for the gate name, by which bus policies open it:
+ * guest_bus_to_prefix(). */
 #pragma once
 
 #include "bridge.h"
 #include "error.h"
 
-/* Every alias connection queues for it. */
-#define ALIAS_GATE_NAME TOMBOLO_GUEST_PREFIX
-
 typedef struct Alias Alias;
 
 /* NULL, and logged, where `exported` gives no valid name on the host. */
-Alias *alias_new (Bridge *bridge, const char *exported);
+Alias *alias_new (Bridge *bridge, GuestBus guest_bus, const char *exported);
 void alias_free (Alias *alias);
 
+GuestBus alias_get_guest_bus (const Alias *alias);
 const char *alias_get_exported (const Alias *alias);
 const char *alias_get_name (const Alias *alias);
+/* Whether there is somebody in the guest to be called. */
+bool alias_is_wanted (const Alias *alias);
 /* Whether the host's bus has given us the name. */
 bool alias_is_owned (const Alias *alias);
 

@@ -16,10 +16,11 @@
 #include "tunnel-manager.h"
 
 static Alias *
-find_alias (Bridge *bridge, const char *exported)
+find_alias (Bridge *bridge, GuestBus guest_bus, const char *exported)
 {
   for (guint i = 0; i < bridge->aliases->len; i++)
-    if (g_str_equal (alias_get_exported (bridge->aliases->pdata[i]), exported))
+    if (alias_get_guest_bus (bridge->aliases->pdata[i]) == guest_bus
+        && g_str_equal (alias_get_exported (bridge->aliases->pdata[i]), exported))
       return bridge->aliases->pdata[i];
 
   return NULL;
@@ -27,51 +28,75 @@ find_alias (Bridge *bridge, const char *exported)
 
 /* Names that an agent with another policy exports no more. */
 static void
-drop_aliases (Bridge *bridge, const OwnerTable *exports)
+drop_aliases (Bridge *bridge, const OwnerTable exports[N_GUEST_BUSES])
 {
   for (guint i = bridge->aliases->len; i-- > 0;)
     {
       Alias *alias = bridge->aliases->pdata[i];
 
-      if (owner_table_find (exports, alias_get_exported (alias)) != NULL)
+      if (owner_table_find (&exports[alias_get_guest_bus (alias)], alias_get_exported (alias))
+          != NULL)
         continue;
       alias_callers_drop (bridge, alias, false);
       g_ptr_array_remove_index (bridge->aliases, i);
     }
 }
 
-void
-bridge_tunnel_up (Bridge *bridge, const OwnerTable *exports)
+static void
+update_aliases (Bridge *bridge, GuestBus guest_bus, const OwnerTable *exports)
 {
-  drop_aliases (bridge, exports);
-  channel_pool_start (bridge->pool);
-  broadcast_start (bridge->broadcast);
-
   for (unsigned i = 0; i < exports->n_entries; i++)
     {
-      Alias *alias = find_alias (bridge, exports->entries[i].name);
+      Alias *alias = find_alias (bridge, guest_bus, exports->entries[i].name);
 
       if (alias == NULL)
         {
-          alias = alias_new (bridge, exports->entries[i].name);
+          alias = alias_new (bridge, guest_bus, exports->entries[i].name);
           if (alias == NULL)
             continue;
           g_ptr_array_add (bridge->aliases, alias);
         }
       alias_update (alias, &exports->entries[i]);
     }
+}
 
+/* Spare channels wait for who may call soon: nobody does while nothing of a session is there. */
+static void
+update_spares (Bridge *bridge)
+{
+  bool session = false;
+
+  for (guint i = 0; i < bridge->aliases->len; i++)
+    session = session
+              || (alias_get_guest_bus (bridge->aliases->pdata[i]) == GUEST_BUS_SESSION
+                  && alias_is_wanted (bridge->aliases->pdata[i]));
+
+  channel_pool_set_warm (bridge->pool, GUEST_BUS_SESSION, session);
+}
+
+void
+bridge_tunnel_up (Bridge *bridge, const OwnerTable exports[N_GUEST_BUSES])
+{
+  drop_aliases (bridge, exports);
+  channel_pool_start (bridge->pool);
+  broadcast_start (bridge->broadcast);
+
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    update_aliases (bridge, guest_bus, &exports[guest_bus]);
+
+  update_spares (bridge);
   refusals_set_state (bridge->refusals, "Connected");
   report_changed (bridge->report);
 }
 
 void
-bridge_export_changed (Bridge *bridge, const OwnerEntry *entry)
+bridge_export_changed (Bridge *bridge, GuestBus guest_bus, const OwnerEntry *entry)
 {
-  Alias *alias = find_alias (bridge, entry->name);
+  Alias *alias = find_alias (bridge, guest_bus, entry->name);
 
   if (alias != NULL)
     alias_update (alias, entry);
+  update_spares (bridge);
 }
 
 void
@@ -159,13 +184,29 @@ bridge_complain (Bridge *bridge, const char *message_id, const char *format, ...
   log_message (LOG_LEVEL_WARNING, bridge->machine, message_id, "%s", text);
 }
 
+/* Takes all descriptors. */
+static int
+open_sockets (Bridge *bridge, const int listen_fds[N_GUEST_BUSES])
+{
+  int r = 0;
+
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    {
+      auto_fd fd = listen_fds[guest_bus];
+
+      if (fd >= 0 && r >= 0)
+        r = bus_socket_new (bridge, guest_bus, fd_steal (&fd), &bridge->sockets[guest_bus]);
+    }
+
+  return r;
+}
+
 int
 bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings, TunnelContext *context,
-            int listen_fd, Bridge **ret_bridge)
+            const int listen_fds[N_GUEST_BUSES], Bridge **ret_bridge)
 {
   Bridge *bridge = g_new0 (Bridge, 1);
-  auto_fd fd = listen_fd;
-  int r = 0;
+  int r;
 
   bridge->event = sd_event_ref (event);
   bridge->bus = sd_bus_ref (bus);
@@ -179,14 +220,14 @@ bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings, Tunnel
   bridge->user_budgets = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   bridge->refusals = refusals_new (event, "Not connected");
   bridge->aliases = g_ptr_array_new_with_free_func ((GDestroyNotify) alias_free);
-  bridge->alias_callers =
-      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) alias_caller_free);
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    bridge->alias_callers[guest_bus] =
+        g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) alias_caller_free);
   bridge->pool = channel_pool_new (bridge);
   bridge->broadcast = broadcast_new (bridge);
   bridge->tunnel = tunnel_manager_new (bridge);
   bridge->report = report_new (bridge);
-  if (fd >= 0)
-    r = bus_socket_new (bridge, fd_steal (&fd), &bridge->socket);
+  r = open_sockets (bridge, listen_fds);
   if (r < 0 || bridge->report == NULL)
     {
       bridge_free (bridge);
@@ -203,8 +244,11 @@ bridge_free (Bridge *bridge)
   if (bridge == NULL)
     return;
 
-  bus_socket_free (bridge->socket);
-  g_hash_table_unref (bridge->alias_callers);
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    {
+      bus_socket_free (bridge->sockets[guest_bus]);
+      g_hash_table_unref (bridge->alias_callers[guest_bus]);
+    }
   broadcast_free (bridge->broadcast);
   channel_pool_free (bridge->pool);
   g_ptr_array_unref (bridge->aliases);

@@ -7,6 +7,7 @@
 
 #include "authority.h"
 #include "connection.h"
+#include "guest-bus.h"
 #include "log.h"
 #include "owner-table.h"
 #include "rate-limit.h"
@@ -27,31 +28,32 @@ struct Bridge
   TunnelContext *context;
   Authority *authority;
   struct TunnelManager *tunnel;
-  struct ChannelPool *pool;
+  struct ChannelPool *pool; /* of both buses */
   struct Broadcast *broadcast;
-  struct BusSocket *socket;
+  struct BusSocket *sockets[N_GUEST_BUSES];
   struct Report *report;
-  GPtrArray *aliases;        /* Alias */
-  GHashTable *alias_callers; /* unique name on the host's bus: AliasCaller */
-  GQueue callers;            /* Caller, those of aliases and of the bus socket */
-  unsigned n_calls;          /* of all callers, pending and queued */
-  size_t waiting_size;       /* of the queued ones */
-  ConnectionBudget budget;   /* of channels and of the bus socket's clients */
-  GHashTable *user_budgets;  /* uid: ConnectionBudget, a part of it */
+  GPtrArray *aliases; /* Alias */
+  /* By unique name on the host's bus: AliasCaller. Who calls names of both buses is one of each. */
+  GHashTable *alias_callers[N_GUEST_BUSES];
+  GQueue callers;           /* Caller, those of aliases and of the bus socket */
+  unsigned n_calls;         /* of all callers, pending and queued */
+  size_t waiting_size;      /* of the queued ones */
+  ConnectionBudget budget;  /* of channels and of the bus socket's clients */
+  GHashTable *user_budgets; /* uid: ConnectionBudget, a part of it */
   Refusals *refusals;
   RateLimit complaints;
   RateLimit refused_calls;
 };
 
-/* `bus` is attached to the event loop; `listen_fd`, taken, is the bus socket, or -1. Negative:
+/* `bus` is attached to the event loop; `listen_fds`, taken, are the bus sockets, or -1. Negative:
  * -errno. */
 int bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings,
-                TunnelContext *context, int listen_fd, Bridge **ret_bridge);
+                TunnelContext *context, const int listen_fds[N_GUEST_BUSES], Bridge **ret_bridge);
 void bridge_free (Bridge *bridge);
 
 /* What the tunnel's manager tells. */
-void bridge_tunnel_up (Bridge *bridge, const OwnerTable *exports);
-void bridge_export_changed (Bridge *bridge, const OwnerEntry *entry);
+void bridge_tunnel_up (Bridge *bridge, const OwnerTable exports[N_GUEST_BUSES]);
+void bridge_export_changed (Bridge *bridge, GuestBus guest_bus, const OwnerEntry *entry);
 void bridge_tunnel_down (Bridge *bridge);
 
 /* Whether a guest may say that it exports `name`, owned by `owner` (empty: nobody). */

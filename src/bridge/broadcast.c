@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Signals that every local user may see. */
+/* Signals that every local user may see: of services on the guest's system bus alone. */
 #include "broadcast.h"
 
 #include <string.h>
@@ -40,8 +40,9 @@ on_signal (Channel *channel, const WireMessage *signal, void *user_data)
       Alias *alias = bridge->aliases->pdata[i];
       const OwnerEntry *entry = owner_table_find (owners, alias_get_exported (alias));
 
-      if (entry != NULL && entry->owner != NULL && strcmp (entry->owner, header->sender) == 0
-          && alias_is_owned (alias)
+      /* A session may have a name of the system bus, too, and never speaks to all. */
+      if (alias_get_guest_bus (alias) == GUEST_BUS_SYSTEM && entry != NULL && entry->owner != NULL
+          && strcmp (entry->owner, header->sender) == 0 && alias_is_owned (alias)
           && bridge_settings_broadcast (bridge->settings, entry->name, header->interface))
         {
           alias_send_signal (alias, signal, NULL);
@@ -57,7 +58,7 @@ on_closed (Channel *channel, const char *reason, void *user_data)
   Broadcast *broadcast = user_data;
 
   g_clear_pointer (&broadcast->channel, channel_free);
-  channel_pool_lost (broadcast->bridge->pool);
+  channel_pool_lost (broadcast->bridge->pool, GUEST_BUS_SYSTEM);
   request_channel (broadcast);
 }
 
@@ -95,7 +96,8 @@ static void
 request_channel (Broadcast *broadcast)
 {
   if (broadcast->running && broadcast->request == NULL)
-    broadcast->request = channel_pool_wait (broadcast->bridge->pool, on_pool_done, broadcast);
+    broadcast->request =
+        channel_pool_wait (broadcast->bridge->pool, GUEST_BUS_SYSTEM, on_pool_done, broadcast);
 }
 
 Broadcast *

@@ -19,6 +19,7 @@
 struct BusSocketClient
 {
   Bridge *bridge;
+  GuestBus guest_bus;
   void (*closed) (BusSocketClient *client, void *user_data);
   void *user_data;
   Connection *connection;
@@ -485,7 +486,8 @@ start (BusSocketClient *client, int fd)
   if (r >= 0)
     {
       client->pidfd = subject.pidfd;
-      client->caller = caller_new (client->bridge, &subject, &operations, client);
+      client->caller =
+          caller_new (client->bridge, client->guest_bus, &subject, &operations, client);
       caller_set_groups (client->caller, process_get_peer_groups (fd));
       r = caller_is_over_limit (client->caller) ? -EUSERS : 0;
     }
@@ -505,13 +507,14 @@ start (BusSocketClient *client, int fd)
 }
 
 BusSocketClient *
-bus_socket_client_new (Bridge *bridge, int fd, const char *id,
+bus_socket_client_new (Bridge *bridge, GuestBus guest_bus, int fd, const char *id,
                        void (*closed) (BusSocketClient *client, void *user_data), void *user_data)
 {
   BusSocketClient *client = g_new0 (BusSocketClient, 1);
   int r;
 
   client->bridge = bridge;
+  client->guest_bus = guest_bus;
   client->closed = closed;
   client->user_data = user_data;
   client->pidfd = -1;

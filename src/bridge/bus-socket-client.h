@@ -8,7 +8,7 @@ typedef struct BusSocketClient BusSocketClient;
 
 /* Takes `fd`. `closed` is called once, when the client has to be freed. NULL where it could not be
  * served. `id` is the bus' own, 32 hexadecimal digits. */
-BusSocketClient *bus_socket_client_new (Bridge *bridge, int fd, const char *id,
+BusSocketClient *bus_socket_client_new (Bridge *bridge, GuestBus guest_bus, int fd, const char *id,
                                         void (*closed) (BusSocketClient *client, void *user_data),
                                         void *user_data);
 void bus_socket_client_free (BusSocketClient *client);

@@ -16,6 +16,7 @@
 struct BusSocket
 {
   Bridge *bridge;
+  GuestBus guest_bus;
   int fd;
   sd_event_source *source;
   GHashTable *clients; /* BusSocketClient, a set */
@@ -46,7 +47,8 @@ add_client (BusSocket *self, int fd)
       return;
     }
 
-  client = bus_socket_client_new (self->bridge, fd, self->id, on_client_closed, self);
+  client =
+      bus_socket_client_new (self->bridge, self->guest_bus, fd, self->id, on_client_closed, self);
   if (client != NULL)
     g_hash_table_add (self->clients, client);
 }
@@ -72,13 +74,14 @@ on_connection (sd_event_source *source, int listen_fd, uint32_t events, void *us
 }
 
 int
-bus_socket_new (Bridge *bridge, int fd, BusSocket **ret_socket)
+bus_socket_new (Bridge *bridge, GuestBus guest_bus, int fd, BusSocket **ret_socket)
 {
   BusSocket *self = g_new0 (BusSocket, 1);
   sd_id128_t id;
   int r;
 
   self->bridge = bridge;
+  self->guest_bus = guest_bus;
   self->fd = fd;
   self->clients = g_hash_table_new_full (NULL, NULL, (GDestroyNotify) bus_socket_client_free, NULL);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The bus socket: to unmodified clients it is the guest's bus. Who connects is known by the socket,
- * held by a pidfd; rules and polkit decide on each call, Hello included. */
+/* A bus socket: to unmodified clients it is one of the guest's buses. Who connects is known by the
+ * socket, held by a pidfd; rules and polkit decide on each call, Hello included. */
 #pragma once
 
 #include "bridge.h"
@@ -8,5 +8,5 @@
 typedef struct BusSocket BusSocket;
 
 /* Takes the listening socket. Negative: -errno. */
-int bus_socket_new (Bridge *bridge, int fd, BusSocket **ret_socket);
+int bus_socket_new (Bridge *bridge, GuestBus guest_bus, int fd, BusSocket **ret_socket);
 void bus_socket_free (BusSocket *socket);

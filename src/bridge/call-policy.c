@@ -12,12 +12,12 @@ look_up (CallRuleFrom from, const char *name, uint32_t *ret_id)
                                      : account_find_group (name, ret_id);
 }
 
-void
-call_policy_resolve (const BridgeSettings *settings)
+static void
+resolve_rules (const BridgeSettings *settings, const GPtrArray *rules)
 {
-  for (guint i = 0; i < settings->rules->len; i++)
+  for (guint i = 0; i < rules->len; i++)
     {
-      CallRule *rule = settings->rules->pdata[i];
+      CallRule *rule = rules->pdata[i];
 
       if (!call_rule_resolve (rule, look_up))
         log_warning (settings->machine,
@@ -28,22 +28,30 @@ call_policy_resolve (const BridgeSettings *settings)
     }
 }
 
-bool
-call_policy_needs_caller (const BridgeSettings *settings)
+void
+call_policy_resolve (const BridgeSettings *settings)
 {
-  return settings->rules->len > 0;
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    resolve_rules (settings, settings->rules[guest_bus]);
+}
+
+bool
+call_policy_needs_caller (const BridgeSettings *settings, GuestBus guest_bus)
+{
+  return settings->rules[guest_bus]->len > 0;
 }
 
 CallRuleVerdict
-call_policy_decide (const BridgeSettings *settings, const char *name, const WireMessage *call,
-                    const CallRuleCaller *caller, guint *ret_line)
+call_policy_decide (const BridgeSettings *settings, GuestBus guest_bus, const char *name,
+                    const WireMessage *call, const CallRuleCaller *caller, guint *ret_line)
 {
-  gssize found = call_rules_find (settings->rules, name, call, caller);
+  const GPtrArray *rules = settings->rules[guest_bus];
+  gssize found = call_rules_find (rules, name, call, caller);
 
   *ret_line = 0;
   if (found < 0)
     return CALL_RULE_ASK;
 
-  *ret_line = call_rule_get_line (settings->rules->pdata[found]);
-  return call_rule_get_verdict (settings->rules->pdata[found]);
+  *ret_line = call_rule_get_line (rules->pdata[found]);
+  return call_rule_get_verdict (rules->pdata[found]);
 }

@@ -31,6 +31,7 @@ typedef struct
 struct Caller
 {
   Bridge *bridge;
+  GuestBus guest_bus;
   GList link;
   AuthoritySubject subject;
   CallRuleCaller identity; /* as rules and the guest see it; complete once the uid is known */

@@ -164,7 +164,7 @@ wait_for_channel (Caller *caller, const Call *call)
     }
 
   if (caller->request == NULL)
-    caller->request = channel_pool_wait (bridge->pool, on_pool_done, caller);
+    caller->request = channel_pool_wait (bridge->pool, caller->guest_bus, on_pool_done, caller);
   return true;
 }
 
@@ -238,6 +238,7 @@ authorise (Caller *caller, Call *call)
 {
   const WireHeader *header = &call->message.header;
   const char *const details[] = { "machine",   caller->bridge->machine,
+                                  "bus",       guest_bus_to_string (caller->guest_bus),
                                   "name",      call->name,
                                   "path",      header->path,
                                   "interface", header->interface != NULL ? header->interface : "",
@@ -300,8 +301,8 @@ decide (Caller *caller, Call *call)
   guint line;
 
   caller->identity.uid = caller->subject.uid;
-  switch (call_policy_decide (caller->bridge->settings, call->name, &call->message,
-                              &caller->identity, &line))
+  switch (call_policy_decide (caller->bridge->settings, caller->guest_bus, call->name,
+                              &call->message, &caller->identity, &line))
     {
     case CALL_RULE_ALLOW:
       call->stage = CALL_ALLOWED;
@@ -328,7 +329,8 @@ advance (Caller *caller, Call *call)
 
   if (call->stage == CALL_NEW)
     {
-      if (!is_known (caller) && call_policy_needs_caller (caller->bridge->settings))
+      if (!is_known (caller)
+          && call_policy_needs_caller (caller->bridge->settings, caller->guest_bus))
         return false;
       decide (caller, call);
     }
@@ -337,7 +339,7 @@ advance (Caller *caller, Call *call)
 
   if (caller->channel == NULL && may_have_channel (caller))
     {
-      Channel *channel = channel_pool_take (caller->bridge->pool);
+      Channel *channel = channel_pool_take (caller->bridge->pool, caller->guest_bus);
 
       if (channel != NULL)
         adopt_channel (caller, channel);
@@ -409,12 +411,13 @@ caller_hello (Caller *caller, void *origin, const WireMessage *message)
 /* --- Life --- */
 
 Caller *
-caller_new (Bridge *bridge, const AuthoritySubject *subject, const CallerOperations *operations,
-            void *user_data)
+caller_new (Bridge *bridge, GuestBus guest_bus, const AuthoritySubject *subject,
+            const CallerOperations *operations, void *user_data)
 {
   Caller *caller = g_new0 (Caller, 1);
 
   caller->bridge = bridge;
+  caller->guest_bus = guest_bus;
   caller->subject = *subject;
   caller->operations = operations;
   caller->user_data = user_data;

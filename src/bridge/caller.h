@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One caller on the host and what it is doing in the guest: its channel, the calls that wait for
- * polkit or for the channel, in order, and those that wait for the guest's reply. What stands
- * between it and the bridge (an alias, the bus socket) is its operations'. */
+/* One caller on the host and what it is doing on one of the guest's buses: its channel, the calls
+ * that wait for polkit or for the channel, in order, and those that wait for the guest's reply.
+ * What stands between it and the bridge (an alias, the bus socket) is its operations'. */
 #pragma once
 
 #include "callback.h"
@@ -33,7 +33,7 @@ typedef struct
 } CallerOperations;
 
 /* `subject` names who asks; its bus name and pidfd have to outlive the caller. */
-Caller *caller_new (Bridge *bridge, const AuthoritySubject *subject,
+Caller *caller_new (Bridge *bridge, GuestBus guest_bus, const AuthoritySubject *subject,
                     const CallerOperations *operations, void *user_data);
 /* Nobody is answered any more. */
 void caller_free (Caller *caller);

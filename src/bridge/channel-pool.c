@@ -11,9 +11,23 @@
  * row. */
 #define STABLE_USEC ((gint64) (2 * RECONNECT_LAST_USEC))
 
-struct PoolRequest
+/* What there is for one of the guest's buses. */
+typedef struct
 {
   ChannelPool *pool;
+  GuestBus guest_bus;
+  bool keeps_warm;
+  GQueue requests; /* PoolRequest */
+  GQueue opening;  /* Spare */
+  GQueue warm;     /* Spare */
+  sd_event_source *retry;
+  TunnelBackoff backoff;
+  gint64 last_loss; /* monotonic */
+} Side;
+
+struct PoolRequest
+{
+  Side *side;
   GList link;
   sd_event_source *deadline;
   PoolDone done;
@@ -23,7 +37,7 @@ struct PoolRequest
 /* One spare, or one on the way to be. */
 typedef struct
 {
-  ChannelPool *pool;
+  Side *side;
   GList link;
   Channel *channel;
 } Spare;
@@ -32,12 +46,8 @@ struct ChannelPool
 {
   Bridge *bridge;
   bool running;
-  GQueue requests; /* PoolRequest */
-  GQueue opening;  /* Spare, at most LIMIT_HANDSHAKES_MACHINE */
-  GQueue warm;     /* Spare */
-  sd_event_source *retry;
-  TunnelBackoff backoff;
-  gint64 last_loss; /* monotonic */
+  Side sides[N_GUEST_BUSES];
+  GuestBus turn; /* whose the next handshake is, where both want one */
 };
 
 static void refill (ChannelPool *pool);
@@ -45,7 +55,7 @@ static void refill (ChannelPool *pool);
 static void
 request_free (PoolRequest *request)
 {
-  g_queue_unlink (&request->pool->requests, &request->link);
+  g_queue_unlink (&request->side->requests, &request->link);
   sd_event_source_disable_unref (request->deadline);
   g_free (request);
 }
@@ -74,29 +84,30 @@ spare_steal (Spare *spare, GQueue *queue)
 static int
 on_retry (sd_event_source *source, uint64_t time, void *user_data)
 {
-  ChannelPool *pool = user_data;
+  Side *side = user_data;
 
-  pool->retry = sd_event_source_disable_unref (pool->retry);
-  refill (pool);
+  side->retry = sd_event_source_disable_unref (side->retry);
+  refill (side->pool);
   return 0;
 }
 
 /* A channel that opens is no success yet: a guest that opens and closes them without end shall not
  * keep the host at handshakes. Only after a while without losses the waits start anew. */
 static void
-refill_later (ChannelPool *pool)
+refill_later (Side *side)
 {
+  sd_event *event = side->pool->bridge->event;
   gint64 now = g_get_monotonic_time ();
 
-  if (now - pool->last_loss >= STABLE_USEC)
-    pool->backoff = (TunnelBackoff){ 0 };
-  pool->last_loss = now;
+  if (now - side->last_loss >= STABLE_USEC)
+    side->backoff = (TunnelBackoff){ 0 };
+  side->last_loss = now;
 
-  if (pool->retry == NULL
-      && sd_event_add_time_relative (pool->bridge->event, &pool->retry, CLOCK_MONOTONIC,
-                                     tunnel_backoff_next (&pool->backoff), 0, on_retry, pool)
+  if (side->retry == NULL
+      && sd_event_add_time_relative (event, &side->retry, CLOCK_MONOTONIC,
+                                     tunnel_backoff_next (&side->backoff), 0, on_retry, side)
              < 0)
-    sd_event_exit (pool->bridge->event, -ENOMEM);
+    sd_event_exit (event, -ENOMEM);
 }
 
 /* --- Warm channels: nobody has called anything on them --- */
@@ -116,10 +127,10 @@ static void
 on_warm_closed (Channel *channel, const char *reason, void *user_data)
 {
   Spare *spare = user_data;
-  ChannelPool *pool = spare->pool;
+  Side *side = spare->side;
 
-  channel_free (spare_steal (spare, &pool->warm));
-  refill_later (pool);
+  channel_free (spare_steal (spare, &side->warm));
+  refill_later (side);
 }
 
 static const ChannelHandlers warm_handlers = {
@@ -134,19 +145,19 @@ static void
 on_opened (Channel *channel, void *user_data)
 {
   Spare *spare = user_data;
-  ChannelPool *pool = spare->pool;
-  PoolRequest *request = g_queue_peek_head (&pool->requests);
+  Side *side = spare->side;
+  PoolRequest *request = g_queue_peek_head (&side->requests);
 
   if (request != NULL)
-    request_finish (request, spare_steal (spare, &pool->opening), NULL);
+    request_finish (request, spare_steal (spare, &side->opening), NULL);
   else
     {
-      g_queue_unlink (&pool->opening, &spare->link);
-      g_queue_push_tail_link (&pool->warm, &spare->link);
+      g_queue_unlink (&side->opening, &spare->link);
+      g_queue_push_tail_link (&side->warm, &spare->link);
       channel_set_handlers (channel, &warm_handlers, spare);
     }
 
-  refill (pool);
+  refill (side->pool);
 }
 
 /* Whoever waits longest hears of it; the others get the next attempts. */
@@ -154,12 +165,13 @@ static void
 on_opening_failed (Channel *channel, const char *reason, void *user_data)
 {
   Spare *spare = user_data;
-  ChannelPool *pool = spare->pool;
-  PoolRequest *request = g_queue_peek_head (&pool->requests);
+  Side *side = spare->side;
+  PoolRequest *request = g_queue_peek_head (&side->requests);
   g_autofree char *text = g_strdup (reason);
 
-  channel_free (spare_steal (spare, &pool->opening));
-  refill_later (pool);
+  channel_free (spare_steal (spare, &side->opening));
+  refill_later (side);
+  refill (side->pool);
   if (request != NULL)
     request_finish (request, NULL, text);
 }
@@ -171,18 +183,55 @@ static const ChannelHandlers opening_handlers = {
   .closed = on_opening_failed,
 };
 
+static bool
+needs_channel (const Side *side)
+{
+  unsigned spares = side->keeps_warm ? LIMIT_SPARE_CHANNELS : 0;
+
+  return side->retry == NULL
+         && side->opening.length + side->warm.length < spares + side->requests.length;
+}
+
+static void
+open_channel (Side *side)
+{
+  Spare *spare = g_new0 (Spare, 1);
+
+  spare->side = side;
+  spare->link.data = spare;
+  spare->channel = channel_new (side->pool->bridge, side->guest_bus, &opening_handlers, spare);
+  g_queue_push_tail_link (&side->opening, &spare->link);
+}
+
+/* The side whose turn it is, where it wants a channel, else the other; NULL: neither does. */
+static Side *
+next_side (ChannelPool *pool)
+{
+  for (unsigned i = 0; i < N_GUEST_BUSES; i++)
+    {
+      Side *side = &pool->sides[(pool->turn + i) % N_GUEST_BUSES];
+
+      if (needs_channel (side))
+        return side;
+    }
+
+  return NULL;
+}
+
+/* The guest's end does LIMIT_HANDSHAKES_MACHINE at a time, whatever bus they are for. */
 static void
 refill (ChannelPool *pool)
 {
-  while (pool->running && pool->retry == NULL && pool->opening.length < LIMIT_HANDSHAKES_MACHINE
-         && pool->opening.length + pool->warm.length < LIMIT_SPARE_CHANNELS + pool->requests.length)
-    {
-      Spare *spare = g_new0 (Spare, 1);
+  Side *side;
 
-      spare->pool = pool;
-      spare->link.data = spare;
-      spare->channel = channel_new (pool->bridge, &opening_handlers, spare);
-      g_queue_push_tail_link (&pool->opening, &spare->link);
+  while (pool->running
+         && pool->sides[GUEST_BUS_SYSTEM].opening.length
+                    + pool->sides[GUEST_BUS_SESSION].opening.length
+                < LIMIT_HANDSHAKES_MACHINE
+         && (side = next_side (pool)) != NULL)
+    {
+      open_channel (side);
+      pool->turn = (side->guest_bus + 1) % N_GUEST_BUSES;
     }
 }
 
@@ -192,11 +241,17 @@ channel_pool_new (Bridge *bridge)
   ChannelPool *pool = g_new0 (ChannelPool, 1);
 
   pool->bridge = bridge;
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    {
+      pool->sides[guest_bus].pool = pool;
+      pool->sides[guest_bus].guest_bus = guest_bus;
+    }
+  pool->sides[GUEST_BUS_SYSTEM].keeps_warm = true;
   return pool;
 }
 
 static void
-drop_spares (ChannelPool *pool, GQueue *queue)
+drop_spares (GQueue *queue)
 {
   Spare *spare;
 
@@ -217,12 +272,17 @@ channel_pool_stop (ChannelPool *pool, const char *reason)
   PoolRequest *request;
 
   pool->running = false;
-  pool->backoff = (TunnelBackoff){ 0 };
-  pool->retry = sd_event_source_disable_unref (pool->retry);
-  drop_spares (pool, &pool->opening);
-  drop_spares (pool, &pool->warm);
-  while ((request = g_queue_peek_head (&pool->requests)) != NULL)
-    request_finish (request, NULL, reason);
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    {
+      Side *side = &pool->sides[guest_bus];
+
+      side->backoff = (TunnelBackoff){ 0 };
+      side->retry = sd_event_source_disable_unref (side->retry);
+      drop_spares (&side->opening);
+      drop_spares (&side->warm);
+      while ((request = g_queue_peek_head (&side->requests)) != NULL)
+        request_finish (request, NULL, reason);
+    }
 }
 
 void
@@ -235,25 +295,43 @@ channel_pool_free (ChannelPool *pool)
   g_free (pool);
 }
 
-Channel *
-channel_pool_take (ChannelPool *pool)
+void
+channel_pool_set_warm (ChannelPool *pool, GuestBus guest_bus, bool warm)
 {
-  Spare *spare = g_queue_peek_head (&pool->warm);
+  Side *side = &pool->sides[guest_bus];
+
+  if (side->keeps_warm == warm)
+    return;
+
+  /* Where nobody is left to be called, spares that were closed are no reason to wait later on. */
+  side->keeps_warm = warm;
+  side->backoff = (TunnelBackoff){ 0 };
+  side->retry = sd_event_source_disable_unref (side->retry);
+  if (!warm)
+    drop_spares (&side->warm);
+  refill (pool);
+}
+
+Channel *
+channel_pool_take (ChannelPool *pool, GuestBus guest_bus)
+{
+  GQueue *warm = &pool->sides[guest_bus].warm;
+  Spare *spare = g_queue_peek_head (warm);
   Channel *channel;
 
   if (spare == NULL)
     return NULL;
 
-  channel = spare_steal (spare, &pool->warm);
+  channel = spare_steal (spare, warm);
   refill (pool);
   return channel;
 }
 
 void
-channel_pool_lost (ChannelPool *pool)
+channel_pool_lost (ChannelPool *pool, GuestBus guest_bus)
 {
   if (pool->running)
-    refill_later (pool);
+    refill_later (&pool->sides[guest_bus]);
 }
 
 static int
@@ -264,15 +342,16 @@ on_deadline (sd_event_source *source, uint64_t time, void *user_data)
 }
 
 PoolRequest *
-channel_pool_wait (ChannelPool *pool, PoolDone done, void *user_data)
+channel_pool_wait (ChannelPool *pool, GuestBus guest_bus, PoolDone done, void *user_data)
 {
+  Side *side = &pool->sides[guest_bus];
   PoolRequest *request = g_new0 (PoolRequest, 1);
 
-  request->pool = pool;
+  request->side = side;
   request->link.data = request;
   request->done = done;
   request->user_data = user_data;
-  g_queue_push_tail_link (&pool->requests, &request->link);
+  g_queue_push_tail_link (&side->requests, &request->link);
 
   if (sd_event_add_time_relative (pool->bridge->event, &request->deadline, CLOCK_MONOTONIC,
                                   LIMIT_CHANNEL_WAIT_USEC, 0, on_deadline, request)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Channels, opened ahead of the first call that needs one: LIMIT_SPARE_CHANNELS wait warm while the
- * tunnel is up, and are made up for off the call path. */
+/* Channels, opened ahead of the first call that needs one: for each of the guest's buses
+ * LIMIT_SPARE_CHANNELS wait warm while the tunnel is up, and are made up for off the call path. */
 #pragma once
 
 #include "channel.h"
@@ -20,12 +20,16 @@ void channel_pool_free (ChannelPool *pool);
 void channel_pool_start (ChannelPool *pool);
 void channel_pool_stop (ChannelPool *pool, const char *reason);
 
+/* Whether channels to that bus are kept warm: at first those to the system bus alone. */
+void channel_pool_set_warm (ChannelPool *pool, GuestBus guest_bus, bool warm);
+
 /* A warm channel, the caller's, or NULL. */
-Channel *channel_pool_take (ChannelPool *pool);
+Channel *channel_pool_take (ChannelPool *pool, GuestBus guest_bus);
 
 /* Waits for one, at most LIMIT_CHANNEL_WAIT_USEC. */
-PoolRequest *channel_pool_wait (ChannelPool *pool, PoolDone done, void *user_data);
+PoolRequest *channel_pool_wait (ChannelPool *pool, GuestBus guest_bus, PoolDone done,
+                                void *user_data);
 /* A channel that nobody on the host had asked to use was closed: the next ones wait a little. */
-void channel_pool_lost (ChannelPool *pool);
+void channel_pool_lost (ChannelPool *pool, GuestBus guest_bus);
 
 void pool_request_cancel (PoolRequest *request);

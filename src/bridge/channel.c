@@ -23,6 +23,7 @@
 struct Channel
 {
   Bridge *bridge;
+  GuestBus guest_bus;
   const ChannelHandlers *handlers;
   void *user_data;
   TunnelAttempt *attempt;
@@ -251,7 +252,7 @@ on_session (Stream *stream, ChannelKind kind, const GError *error, void *user_da
   channel->stream = stream;
   connection_set_budget (channel->connection, &channel->bridge->budget);
   body = wire_writer_new ();
-  wire_writer_string (body, "system");
+  wire_writer_string (body, guest_bus_to_string (channel->guest_bus));
   send_own (channel, &open, body);
 }
 
@@ -271,12 +272,13 @@ on_no_attempt (sd_event_source *source, uint64_t time, void *user_data)
 }
 
 Channel *
-channel_new (Bridge *bridge, const ChannelHandlers *handlers, void *user_data)
+channel_new (Bridge *bridge, GuestBus guest_bus, const ChannelHandlers *handlers, void *user_data)
 {
   Channel *channel = g_new0 (Channel, 1);
   int r;
 
   channel->bridge = bridge;
+  channel->guest_bus = guest_bus;
   channel->handlers = handlers;
   channel->user_data = user_data;
 

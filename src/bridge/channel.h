@@ -27,8 +27,9 @@ typedef struct
   void (*drained) (Channel *channel, void *user_data); /* may be NULL */
 } ChannelHandlers;
 
-/* Begins to open one. */
-Channel *channel_new (Bridge *bridge, const ChannelHandlers *handlers, void *user_data);
+/* Begins to open one to that bus. */
+Channel *channel_new (Bridge *bridge, GuestBus guest_bus, const ChannelHandlers *handlers,
+                      void *user_data);
 void channel_free (Channel *channel);
 
 void channel_set_handlers (Channel *channel, const ChannelHandlers *handlers, void *user_data);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 #include "bridge.h"
@@ -76,19 +78,61 @@ open_bus (sd_event *event, sd_bus **ret_bus)
   return 0;
 }
 
+/* The name of the file that the socket is bound to. Free with g_free(). */
+static char *
+get_socket_name (int fd)
+{
+  struct sockaddr_un address = { 0 };
+  socklen_t size = sizeof address;
+
+  if (getsockname (fd, (struct sockaddr *) &address, &size) < 0 || address.sun_family != AF_UNIX)
+    return g_strdup ("");
+
+  return g_path_get_basename (address.sun_path);
+}
+
+/* The sockets that systemd listens on for us, told apart by their names. One that is none of ours
+ * is left alone. */
+static int
+find_sockets (const BridgeSettings *settings, int ret_fds[N_GUEST_BUSES])
+{
+  int n_fds = sd_listen_fds (1);
+
+  if (n_fds < 0)
+    return n_fds;
+
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    {
+      g_autofree char *wanted = machine_name_to_bus_socket (settings->machine, guest_bus);
+
+      ret_fds[guest_bus] = -1;
+      for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n_fds; fd++)
+        {
+          g_autofree char *name = get_socket_name (fd);
+
+          if (g_str_equal (name, wanted))
+            ret_fds[guest_bus] = fd;
+        }
+    }
+
+  return 0;
+}
+
 static int
 run (const BridgeSettings *settings, TunnelContext *context)
 {
   Bridge *bridge = NULL;
   sd_event *event = NULL;
   sd_bus *bus = NULL;
-  int n_fds = sd_listen_fds (1);
+  int listen_fds[N_GUEST_BUSES];
   int r = event_loop_new (&event);
 
   if (r >= 0)
     r = open_bus (event, &bus);
   if (r >= 0)
-    r = bridge_new (event, bus, settings, context, n_fds > 0 ? SD_LISTEN_FDS_START : -1, &bridge);
+    r = find_sockets (settings, listen_fds);
+  if (r >= 0)
+    r = bridge_new (event, bus, settings, context, listen_fds, &bridge);
   if (r >= 0)
     {
       sd_notify (0, "READY=1");

@@ -25,14 +25,18 @@ struct Report
 };
 
 static int
-append_exports (sd_bus_message *message, const Bridge *bridge, bool up)
+append_exports (sd_bus_message *message, const Bridge *bridge, GuestBus guest_bus, bool up)
 {
   int r = sd_bus_message_open_container (message, 'a', "{ss}");
 
   for (guint i = 0; r >= 0 && up && i < bridge->aliases->len; i++)
-    if (alias_is_owned (bridge->aliases->pdata[i]))
-      r = sd_bus_message_append (message, "{ss}", alias_get_exported (bridge->aliases->pdata[i]),
-                                 alias_get_name (bridge->aliases->pdata[i]));
+    {
+      const Alias *alias = bridge->aliases->pdata[i];
+
+      if (alias_get_guest_bus (alias) == guest_bus && alias_is_owned (alias))
+        r = sd_bus_message_append (message, "{ss}", alias_get_exported (alias),
+                                   alias_get_name (alias));
+    }
 
   return r < 0 ? r : sd_bus_message_close_container (message);
 }
@@ -96,8 +100,8 @@ send_report (Report *report)
   if (r >= 0)
     r = sd_bus_message_append (message, "sss", bridge->machine, up ? "connected" : "connecting",
                                tunnel_manager_get_reason (bridge->tunnel));
-  if (r >= 0)
-    r = append_exports (message, bridge, up);
+  for (GuestBus guest_bus = 0; r >= 0 && guest_bus < N_GUEST_BUSES; guest_bus++)
+    r = append_exports (message, bridge, guest_bus, up);
   if (r < 0)
     return r;
 

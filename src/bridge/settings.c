@@ -18,8 +18,11 @@ bridge_settings_free (BridgeSettings *settings)
   g_free (settings->machine);
   g_free (settings->interface);
   g_ptr_array_unref (settings->broadcasts);
-  g_ptr_array_unref (settings->aliases);
-  g_ptr_array_unref (settings->rules);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      g_ptr_array_unref (settings->aliases[bus]);
+      g_ptr_array_unref (settings->rules[bus]);
+    }
   g_free (settings);
 }
 
@@ -45,7 +48,7 @@ alias_free_pair (gpointer data)
 
 /* LINE RULE. Returns NULL, or what is wrong; to be freed with g_free(). */
 static char *
-read_rule (BridgeSettings *settings, const char *value)
+read_rule (GPtrArray *rules, const char *value)
 {
   char *text;
   guint64 line = g_ascii_strtoull (value, &text, 10);
@@ -54,9 +57,9 @@ read_rule (BridgeSettings *settings, const char *value)
   if (text == value || *text != ' ' || line > G_MAXUINT)
     return g_strdup ("it does not begin with the line of the machine file.");
 
-  problem = setting_read_rule (text + 1, &settings->rules);
+  problem = setting_read_rule (text + 1, &rules);
   if (problem == NULL)
-    call_rule_set_line (settings->rules->pdata[settings->rules->len - 1], (guint) line);
+    call_rule_set_line (rules->pdata[rules->len - 1], (guint) line);
   return problem;
 }
 
@@ -71,12 +74,16 @@ read_entry (BridgeSettings *settings, const char *group, const char *key, const 
       if (g_str_equal (key, "Broadcast"))
         return setting_read_broadcast (value, &settings->broadcasts);
       if (g_str_equal (key, "Alias"))
-        return setting_read_alias (value, &settings->aliases);
+        return setting_read_alias (value, &settings->aliases[GUEST_BUS_SYSTEM]);
+      if (g_str_equal (key, "SessionAlias"))
+        return setting_read_alias (value, &settings->aliases[GUEST_BUS_SESSION]);
     }
   else if (g_str_equal (group, "Call"))
     {
       if (g_str_equal (key, "Rule"))
-        return read_rule (settings, value);
+        return read_rule (settings->rules[GUEST_BUS_SYSTEM], value);
+      if (g_str_equal (key, "SessionRule"))
+        return read_rule (settings->rules[GUEST_BUS_SESSION], value);
     }
   else if (g_str_equal (key, "Machine") && settings->machine == NULL)
     {
@@ -141,8 +148,11 @@ bridge_settings_from_text (const char *text, gsize size, GError **error)
   g_auto (MachineFileReader) reader = { 0 };
 
   settings->broadcasts = g_ptr_array_new_with_free_func (broadcast_free);
-  settings->aliases = g_ptr_array_new_with_free_func (alias_free_pair);
-  settings->rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      settings->aliases[bus] = g_ptr_array_new_with_free_func (alias_free_pair);
+      settings->rules[bus] = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
+    }
 
   if (!machine_file_reader_open (&reader, text, size, LIMIT_BRIDGE_CREDENTIAL_SIZE,
                                  BRIDGE_CREDENTIAL, error)
@@ -153,17 +163,19 @@ bridge_settings_from_text (const char *text, gsize size, GError **error)
 }
 
 char *
-bridge_settings_get_alias (const BridgeSettings *settings, const char *exported)
+bridge_settings_get_alias (const BridgeSettings *settings, GuestBus guest_bus, const char *exported)
 {
-  for (guint i = 0; i < settings->aliases->len; i++)
+  const GPtrArray *aliases = settings->aliases[guest_bus];
+
+  for (guint i = 0; i < aliases->len; i++)
     {
-      const MachineAlias *alias = settings->aliases->pdata[i];
+      const MachineAlias *alias = aliases->pdata[i];
 
       if (g_str_equal (alias->exported, exported))
         return g_strdup (alias->alias);
     }
 
-  return machine_name_to_alias (settings->machine, exported);
+  return machine_name_to_alias (settings->machine, guest_bus, exported);
 }
 
 bool

@@ -8,8 +8,10 @@
  *   [Bus]
  *   Broadcast=org.freedesktop.hostname1@org.freedesktop.DBus.Properties
  *   Alias=org.freedesktop.NetworkManager:org.freedesktop.NetworkManager
+ *   SessionAlias=org.mpris.MediaPlayer2.player:org.example.Player
  *   [Call]
  *   Rule=12 allow org.freedesktop.hostname1 from=group:users
+ *   SessionRule=13 allow org.mpris.MediaPlayer2.player from=user:me
  */
 #pragma once
 
@@ -26,9 +28,9 @@ typedef struct
   char *machine;
   char *interface; /* the host's end of the control link */
   uint8_t guest_mac[MAC_SIZE];
-  GPtrArray *broadcasts; /* MachineBroadcast, as machine files have them */
-  GPtrArray *aliases;    /* MachineAlias */
-  GPtrArray *rules;      /* CallRule, with their lines in the machine file */
+  GPtrArray *broadcasts; /* MachineBroadcast, as machine files have them: of the system bus alone */
+  GPtrArray *aliases[N_GUEST_BUSES]; /* MachineAlias */
+  GPtrArray *rules[N_GUEST_BUSES];   /* CallRule, with their lines in the machine file */
 } BridgeSettings;
 
 void bridge_settings_free (BridgeSettings *settings);
@@ -39,8 +41,10 @@ BridgeSettings *bridge_settings_from_text (const char *text, gsize size, GError 
 
 /* The name on the host's bus for `exported`: the given alias, or the one that follows from the
  * names, or NULL where that is too long. Free with g_free(). */
-char *bridge_settings_get_alias (const BridgeSettings *settings, const char *exported);
+char *bridge_settings_get_alias (const BridgeSettings *settings, GuestBus guest_bus,
+                                 const char *exported);
 
-/* Whether everybody on the host may see signals of `interface` from `exported`. */
+/* Whether everybody on the host may see signals of `interface` from `exported` of the system bus.
+ * Those of a session are never broadcast. */
 bool bridge_settings_broadcast (const BridgeSettings *settings, const char *exported,
                                 const char *interface);

@@ -30,7 +30,7 @@ struct TunnelManager
   Connection *connection;
   sd_event_source *timer; /* until the next attempt, or for the answer to Subscribe */
   TunnelBackoff backoff;
-  OwnerTable exports;
+  OwnerTable exports[N_GUEST_BUSES];
   char *reason;
   bool guess; /* the attempt is at another address than the guest's usual one */
   bool up;
@@ -42,6 +42,20 @@ struct TunnelManager
 };
 
 static void try_now (TunnelManager *manager);
+
+static void
+clear_exports (TunnelManager *manager)
+{
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    owner_table_clear (&manager->exports[guest_bus]);
+}
+
+static unsigned
+count_exports (const TunnelManager *manager)
+{
+  return manager->exports[GUEST_BUS_SYSTEM].n_entries
+         + manager->exports[GUEST_BUS_SESSION].n_entries;
+}
 
 static int
 on_retry (sd_event_source *source, uint64_t time, void *user_data)
@@ -117,7 +131,7 @@ fail (TunnelManager *manager, bool refused, const char *reason)
   manager->up = false;
   g_clear_pointer (&manager->attempt, tunnel_attempt_free);
   g_clear_pointer (&manager->connection, connection_free);
-  owner_table_clear (&manager->exports);
+  clear_exports (manager);
   set_timer (manager, get_delay (manager), on_retry);
 
   if (was_up)
@@ -138,26 +152,38 @@ fail_misbehaved (TunnelManager *manager, const char *what)
 
 /* --- The agent's messages --- */
 
-/* Reads (ssb); false where it is wrong. */
-static bool
-read_export (WireReader *reader, const char **ret_name, const char **ret_owner,
-             bool *ret_activatable)
+/* What the agent says of one name. */
+typedef struct
 {
-  return wire_reader_string (reader, ret_name) && wire_reader_string (reader, ret_owner)
-         && wire_reader_boolean (reader, ret_activatable)
-         && bridge_export_is_valid (*ret_name, *ret_owner);
+  GuestBus guest_bus;
+  const char *name;
+  const char *owner; /* empty: nobody */
+  bool activatable;
+} Export;
+
+/* Reads sssb; false where it is wrong. */
+static bool
+read_export (WireReader *reader, Export *ret_export)
+{
+  const char *bus;
+
+  return wire_reader_string (reader, &bus) && guest_bus_from_string (bus, &ret_export->guest_bus)
+         && wire_reader_string (reader, &ret_export->name)
+         && wire_reader_string (reader, &ret_export->owner)
+         && wire_reader_boolean (reader, &ret_export->activatable)
+         && bridge_export_is_valid (ret_export->name, ret_export->owner);
 }
 
 static bool
 read_exports (TunnelManager *manager, const WireMessage *message)
 {
-  const char *version, *name, *owner;
+  const char *version;
   WireReader reader;
-  bool activatable;
+  Export export;
   size_t end;
 
   wire_reader_init (&reader, message);
-  if (strcmp (message->header.signature, "sa(ssb)") != 0 || !wire_reader_string (&reader, &version)
+  if (strcmp (message->header.signature, "sa(sssb)") != 0 || !wire_reader_string (&reader, &version)
       || !wire_reader_array (&reader, &end))
     return false;
 
@@ -166,11 +192,12 @@ read_exports (TunnelManager *manager, const WireMessage *message)
       OwnerEntry *entry;
 
       wire_reader_element (&reader);
-      if (!wire_reader_struct (&reader) || !read_export (&reader, &name, &owner, &activatable)
-          || (entry = owner_table_add (&manager->exports, name)) == NULL)
+      if (!wire_reader_struct (&reader) || !read_export (&reader, &export)
+          || count_exports (manager) == LIMIT_EXPORTED_NAMES
+          || (entry = owner_table_add (&manager->exports[export.guest_bus], export.name)) == NULL)
         return false;
-      owner_entry_set (entry, owner);
-      entry->activatable = activatable;
+      owner_entry_set (entry, export.owner);
+      entry->activatable = export.activatable;
     }
 
   return true;
@@ -196,31 +223,29 @@ take_subscription (TunnelManager *manager, const WireMessage *message)
 
   if (rate_limit_pass (&manager->changes))
     log_message (LOG_LEVEL_NOTICE, manager->bridge->machine, LOG_ID_TUNNEL_UP,
-                 "The guest's agent is connected; it exports %u names.",
-                 manager->exports.n_entries);
-  bridge_tunnel_up (manager->bridge, &manager->exports);
+                 "The guest's agent is connected; it exports %u names.", count_exports (manager));
+  bridge_tunnel_up (manager->bridge, manager->exports);
 }
 
 static void
 take_change (TunnelManager *manager, const WireMessage *message)
 {
-  const char *name, *owner;
-  bool activatable;
   WireReader reader;
   OwnerEntry *entry;
+  Export export;
 
   wire_reader_init (&reader, message);
   if (message->header.type != WIRE_SIGNAL || strcmp (message->header.member, "ExportChanged") != 0
-      || !read_export (&reader, &name, &owner, &activatable)
-      || (entry = owner_table_find (&manager->exports, name)) == NULL)
+      || strcmp (message->header.signature, "sssb") != 0 || !read_export (&reader, &export)
+      || (entry = owner_table_find (&manager->exports[export.guest_bus], export.name)) == NULL)
     {
       fail_misbehaved (manager, "it sent something else than a change of its exports");
       return;
     }
 
-  owner_entry_set (entry, owner);
-  entry->activatable = activatable;
-  bridge_export_changed (manager->bridge, entry);
+  owner_entry_set (entry, export.owner);
+  entry->activatable = export.activatable;
+  bridge_export_changed (manager->bridge, export.guest_bus, entry);
 }
 
 static void
@@ -340,7 +365,7 @@ tunnel_manager_free (TunnelManager *manager)
   connection_free (manager->connection);
   sd_event_source_disable_unref (manager->timer);
   g_clear_pointer (&manager->finder, tunnel_finder_free);
-  owner_table_clear (&manager->exports);
+  clear_exports (manager);
   g_free (manager->reason);
   g_free (manager);
 }

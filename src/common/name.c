@@ -47,6 +47,8 @@ name_problem (const char *name)
 
   if (strnlen (name, LIMIT_MACHINE_NAME_LENGTH + 1) > LIMIT_MACHINE_NAME_LENGTH)
     return "it is longer than 128 characters";
+  if (g_str_has_suffix (name, TOMBOLO_SESSION_SUFFIX))
+    return "it ends in “" TOMBOLO_SESSION_SUFFIX "”, as the sockets of session buses do";
 
   for (guint labels = 1;; labels++)
     {
@@ -141,16 +143,46 @@ machine_name_to_element (const char *name)
   return g_string_free (element, FALSE);
 }
 
+const char *
+guest_bus_to_prefix (GuestBus bus)
+{
+  return bus == GUEST_BUS_SESSION ? TOMBOLO_GUEST_SESSION_PREFIX : TOMBOLO_GUEST_PREFIX;
+}
+
+const char *
+guest_bus_split_prefix (const char *name, GuestBus *ret_bus)
+{
+  for (guint bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      const char *prefix = guest_bus_to_prefix ((GuestBus) bus);
+      gsize length = strlen (prefix);
+
+      if (!g_str_has_prefix (name, prefix) || name[length] != '.')
+        continue;
+      *ret_bus = (GuestBus) bus;
+      return name + length + 1;
+    }
+
+  return NULL;
+}
+
 char *
-machine_name_to_alias (const char *name, const char *exported)
+machine_name_to_alias (const char *name, GuestBus bus, const char *exported)
 {
   g_autofree char *element = machine_name_to_element (name);
-  g_autofree char *alias = g_strdup_printf (TOMBOLO_GUEST_PREFIX ".%s.%s", element, exported);
+  g_autofree char *alias =
+      g_strdup_printf ("%s.%s.%s", guest_bus_to_prefix (bus), element, exported);
 
   if (strlen (alias) > LIMIT_NAME_LENGTH)
     return NULL;
 
   return g_steal_pointer (&alias);
+}
+
+char *
+machine_name_to_bus_socket (const char *name, GuestBus bus)
+{
+  return g_strconcat (name, bus == GUEST_BUS_SESSION ? TOMBOLO_SESSION_SUFFIX : "", NULL);
 }
 
 char *

@@ -7,10 +7,16 @@
 
 #include <stdint.h>
 
+#include "guest-bus.h"
+
 #define TOMBOLO_BUS_NAME "org.tombolo.Host1"
 #define TOMBOLO_ROOT_PATH "/org/tombolo/Host1"
 #define TOMBOLO_MACHINE_PATH TOMBOLO_ROOT_PATH "/machine"
 #define TOMBOLO_GUEST_PREFIX "org.tombolo.Guest1"
+#define TOMBOLO_GUEST_SESSION_PREFIX "org.tombolo.GuestSession1"
+
+/* What a session bus socket's name ends with, and so no machine's. */
+#define TOMBOLO_SESSION_SUFFIX ".session"
 
 #define MAC_SIZE 6
 #define MAC_STRING_SIZE 18 /* "02:00:00:00:00:00" and its end */
@@ -26,7 +32,8 @@ typedef enum
 } MachineUnit;
 
 /* A machine name: labels of 1 to 63 of [a-z0-9.-], not starting with `-` or `.`, joined by `:`,
- * at most 8 labels and 128 characters. Sets `error` (TOMBOLO_ERROR_INVALID_NAME) to a sentence. */
+ * at most 8 labels and 128 characters, not ending in TOMBOLO_SESSION_SUFFIX. Sets `error`
+ * (TOMBOLO_ERROR_INVALID_NAME) to a sentence. */
 gboolean machine_name_validate (const char *name, GError **error);
 
 /* The machine's object path: systemd's escaping of one label (all but [A-Za-z0-9], and a leading
@@ -39,9 +46,20 @@ char *machine_name_from_path (const char *path);
 /* The name as one element of a bus name: the same escaping. Free with g_free(). */
 char *machine_name_to_element (const char *name);
 
-/* The alias of the exported bus name `exported` of machine `name`:
- * org.tombolo.Guest1.ELEMENT.EXPORTED, or NULL where it would pass 255 bytes. */
-char *machine_name_to_alias (const char *name, const char *exported);
+/* The prefix of the aliases of names on `bus`, which is the gate name of their connections, too:
+ * TOMBOLO_GUEST_PREFIX or TOMBOLO_GUEST_SESSION_PREFIX. */
+const char *guest_bus_to_prefix (GuestBus bus);
+
+/* The bus of a bus name that begins with such a prefix, and the rest of it behind the point, or
+ * NULL. */
+const char *guest_bus_split_prefix (const char *name, GuestBus *ret_bus);
+
+/* The alias of the name `exported` on `bus` of machine `name`: org.tombolo.Guest1.ELEMENT.EXPORTED,
+ * org.tombolo.GuestSession1.ELEMENT.EXPORTED, or NULL where it would pass 255 bytes. */
+char *machine_name_to_alias (const char *name, GuestBus bus, const char *exported);
+
+/* The file name of the socket that behaves as that bus of the machine. */
+char *machine_name_to_bus_socket (const char *name, GuestBus bus);
 
 /* The unit of `kind` for machine `name`. */
 char *machine_name_to_unit (const char *name, MachineUnit kind);

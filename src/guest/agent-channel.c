@@ -27,8 +27,9 @@ next_serial (AgentChannel *channel)
 }
 
 static void
-write_export (WireWriter *body, const OwnerEntry *entry)
+write_export (WireWriter *body, GuestBus bus, const OwnerEntry *entry)
 {
+  wire_writer_string (body, guest_bus_to_string (bus));
   wire_writer_string (body, entry->name);
   wire_writer_string (body, entry->owner != NULL ? entry->owner : "");
   wire_writer_boolean (body, entry->activatable);
@@ -51,19 +52,23 @@ send (AgentChannel *channel, WireHeader *header, WireWriter *body)
 static void
 answer_subscribe (AgentChannel *channel, const WireHeader *call)
 {
-  const OwnerTable *exports = agent_get_exports (channel->agent);
   WireHeader header = { .type = WIRE_METHOD_RETURN,
                         .reply_serial = call->serial,
-                        .signature = "sa(ssb)" };
+                        .signature = "sa(sssb)" };
   WireWriter *body = wire_writer_new ();
   size_t mark;
 
   wire_writer_string (body, TOMBOLO_VERSION);
   mark = wire_writer_begin_array (body, 8);
-  for (unsigned i = 0; i < exports->n_entries; i++)
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     {
-      wire_writer_begin_struct (body);
-      write_export (body, &exports->entries[i]);
+      const OwnerTable *exports = agent_get_exports (channel->agent, bus);
+
+      for (unsigned i = 0; i < exports->n_entries; i++)
+        {
+          wire_writer_begin_struct (body);
+          write_export (body, bus, &exports->entries[i]);
+        }
     }
   wire_writer_end_array (body, mark);
 
@@ -131,20 +136,20 @@ agent_channel_free (AgentChannel *channel)
 }
 
 void
-agent_channel_send_change (AgentChannel *channel, const OwnerEntry *entry)
+agent_channel_send_change (AgentChannel *channel, GuestBus bus, const OwnerEntry *entry)
 {
   WireHeader header = { .type = WIRE_SIGNAL,
                         .path = AGENT_PATH,
                         .interface = AGENT_INTERFACE,
                         .member = "ExportChanged",
-                        .signature = "ssb" };
+                        .signature = "sssb" };
   WireWriter *body;
 
   if (!channel->subscribed)
     return;
 
   body = wire_writer_new ();
-  write_export (body, entry);
+  write_export (body, bus, entry);
   send (channel, &header, body);
   wire_writer_free (body);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The tombolo-agent/1 channel: peer-to-peer D-Bus, on which the bridge learns the exports.
  *
- *   Subscribe () -> (s version, a(ssb) exports: name, owner or "", activatable)
- *   signal ExportChanged (s name, s owner, b activatable), from then on
+ *   Subscribe () -> (s version, a(sssb) exports: bus, name, owner or "", activatable)
+ *   signal ExportChanged (s bus, s name, s owner, b activatable), from then on
+ *
+ * The bus is “system” or “session”.
  */
 #pragma once
 
@@ -16,4 +18,4 @@ AgentChannel *agent_channel_new (Agent *agent, Stream *stream,
                                  void (*closed) (AgentChannel *channel, Agent *agent));
 void agent_channel_free (AgentChannel *channel);
 
-void agent_channel_send_change (AgentChannel *channel, const OwnerEntry *entry);
+void agent_channel_send_change (AgentChannel *channel, GuestBus bus, const OwnerEntry *entry);

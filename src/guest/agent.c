@@ -12,15 +12,15 @@
 #include "refusals.h"
 #include "session.h"
 
-/* A channel for each caller, the spares, and one for broadcasts. */
-#define LIMIT_CHANNELS (LIMIT_CALLERS_MACHINE + LIMIT_SPARE_CHANNELS + 1)
+/* A channel for each caller, the spares of each bus, and one for broadcasts. */
+#define LIMIT_CHANNELS (LIMIT_CALLERS_MACHINE + N_GUEST_BUSES * LIMIT_SPARE_CHANNELS + 1)
 
 struct Agent
 {
   sd_event *event;
   const GuestPolicy *policy;
   char *bus_path;
-  Exports *exports;
+  Exports *exports[N_GUEST_BUSES];
   TunnelListener *listener;
   GHashTable *channels; /* GuestChannel, a set */
   AgentChannel *control;
@@ -100,12 +100,12 @@ on_session (Stream *stream, ChannelKind kind, const GError *error, void *user_da
 }
 
 static void
-on_export_changed (const OwnerEntry *entry, void *user_data)
+on_export_changed (GuestBus bus, const OwnerEntry *entry, void *user_data)
 {
   Agent *agent = user_data;
 
   if (agent->control != NULL)
-    agent_channel_send_change (agent->control, entry);
+    agent_channel_send_change (agent->control, bus, entry);
 }
 
 int
@@ -136,7 +136,9 @@ agent_new (sd_event *event, const Identity *identity, int interface_index,
       return r;
     }
 
-  agent->exports = exports_new (event, bus_path, agent_get_names (agent), on_export_changed, agent);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    agent->exports[bus] = exports_new (event, bus, bus == GUEST_BUS_SYSTEM ? bus_path : NULL,
+                                       agent_get_names (agent, bus), on_export_changed, agent);
   *ret_agent = agent;
   return 0;
 }
@@ -150,7 +152,8 @@ agent_free (Agent *agent)
   tunnel_listener_free (agent->listener);
   agent_channel_free (agent->control);
   g_hash_table_unref (agent->channels);
-  exports_free (agent->exports);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    exports_free (agent->exports[bus]);
   refusals_free (agent->refusals);
   sd_event_unref (agent->event);
   g_free (agent->bus_path);
@@ -170,21 +173,21 @@ agent_get_bus_path (const Agent *agent)
 }
 
 const char *const *
-agent_get_names (const Agent *agent)
+agent_get_names (const Agent *agent, GuestBus bus)
 {
-  return (const char *const *) agent->policy->system;
+  return (const char *const *) agent->policy->buses[bus].names;
 }
 
 const OwnerTable *
-agent_get_exports (const Agent *agent)
+agent_get_exports (const Agent *agent, GuestBus bus)
 {
-  return exports_get_table (agent->exports);
+  return exports_get_table (agent->exports[bus]);
 }
 
 const GPtrArray *
-agent_get_rules (const Agent *agent)
+agent_get_rules (const Agent *agent, GuestBus bus)
 {
-  return agent->policy->rules;
+  return agent->policy->buses[bus].rules;
 }
 
 void

@@ -17,8 +17,8 @@
 
 typedef struct Agent Agent;
 
-/* Listens on the interface and watches the bus at `bus_path`. What is exported is `policy`'s, which
- * has to outlive the agent. Negative: -errno with `error` set. */
+/* Listens on the interface and watches the buses; the system bus is at `bus_path`. What is exported
+ * is `policy`'s, which has to outlive the agent. Negative: -errno with `error` set. */
 int agent_new (sd_event *event, const Identity *identity, int interface_index,
                const GuestPolicy *policy, const char *bus_path, Agent **ret_agent, GError **error);
 void agent_free (Agent *agent);
@@ -26,8 +26,8 @@ void agent_free (Agent *agent);
 /* For its channels. */
 sd_event *agent_get_event (const Agent *agent);
 const char *agent_get_bus_path (const Agent *agent);
-const char *const *agent_get_names (const Agent *agent);
-const OwnerTable *agent_get_exports (const Agent *agent);
-const GPtrArray *agent_get_rules (const Agent *agent); /* CallRule */
+const char *const *agent_get_names (const Agent *agent, GuestBus bus);
+const OwnerTable *agent_get_exports (const Agent *agent, GuestBus bus);
+const GPtrArray *agent_get_rules (const Agent *agent, GuestBus bus); /* CallRule */
 /* Logs what the host's end, or a service, did against the rules; not too often. */
 void agent_complain (Agent *agent, const char *format, ...) G_GNUC_PRINTF (2, 3);

@@ -34,6 +34,7 @@ struct GuestChannel
 {
   Agent *agent;
   void (*closed) (GuestChannel *channel, Agent *agent);
+  GuestBus kind; /* of the bus that it was opened for */
   ChannelState state;
   Connection *host;
   BusClient *bus;
@@ -156,7 +157,7 @@ static void
 take_driver_call (GuestChannel *channel, const WireMessage *message)
 {
   DriverView view = { .owners = &channel->owners,
-                      .exports = agent_get_exports (channel->agent),
+                      .exports = agent_get_exports (channel->agent, channel->kind),
                       .unique_name = bus_client_get_unique_name (channel->bus) };
   DriverAnswer answer = { 0 };
 
@@ -193,7 +194,7 @@ get_exported_name (const GuestChannel *channel, const char *destination)
 static void
 take_service_call (GuestChannel *channel, const WireMessage *message, const char *name)
 {
-  const GPtrArray *rules = agent_get_rules (channel->agent);
+  const GPtrArray *rules = agent_get_rules (channel->agent, channel->kind);
   gssize found = call_rules_find (rules, name, message, &channel->caller.identity);
   g_autofree char *text = NULL;
 
@@ -203,13 +204,15 @@ take_service_call (GuestChannel *channel, const WireMessage *message, const char
       return;
     }
 
-  text = found >= 0 ? g_strdup_printf ("The guest refuses calls of %s on “%s”: line %u of its "
-                                       "/etc/tombolo/guest.conf says so.",
-                                       message->header.member, name,
-                                       call_rule_get_line (rules->pdata[found]))
-                    : g_strdup_printf ("The guest does not allow calls of %s on “%s”; a rule in "
-                                       "[Call] of its /etc/tombolo/guest.conf can.",
-                                       message->header.member, name);
+  text =
+      found >= 0
+          ? g_strdup_printf ("The guest refuses calls of %s on “%s”: line %u of its "
+                             "/etc/tombolo/guest.conf says so.",
+                             message->header.member, name, call_rule_get_line (rules->pdata[found]))
+          : g_strdup_printf ("The guest does not allow calls of %s on “%s”; %s in "
+                             "[Call] of its /etc/tombolo/guest.conf can.",
+                             message->header.member, name,
+                             channel->kind == GUEST_BUS_SESSION ? "SessionRule=" : "Rule=");
   send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_ACCESS_DENIED), text);
 }
 
@@ -441,24 +444,47 @@ static const BusClientHandlers bus_handlers = {
 };
 
 static void
+refuse_open (GuestChannel *channel, const WireHeader *call, TomboloError code, const char *text)
+{
+  send_error (channel, call, tombolo_error_name (code), text);
+  channel_close (channel);
+}
+
+static bool
+read_open (const WireMessage *message, GuestBus *ret_bus)
+{
+  const WireHeader *header = &message->header;
+  WireReader reader;
+  const char *word;
+
+  wire_reader_init (&reader, message);
+  return g_strcmp0 (header->interface, AGENT_CHANNEL_INTERFACE) == 0
+         && strcmp (header->member, "Open") == 0 && strcmp (header->signature, "s") == 0
+         && wire_reader_string (&reader, &word) && guest_bus_from_string (word, ret_bus);
+}
+
+static void
 take_open (GuestChannel *channel, const WireMessage *message)
 {
   const WireHeader *header = &message->header;
-  const char *bus;
-  WireReader reader;
+  const char *const *names;
   int r;
 
-  wire_reader_init (&reader, message);
-  if (g_strcmp0 (header->interface, AGENT_CHANNEL_INTERFACE) != 0
-      || strcmp (header->member, "Open") != 0 || strcmp (header->signature, "s") != 0
-      || !wire_reader_string (&reader, &bus) || strcmp (bus, "system") != 0)
+  if (!read_open (message, &channel->kind))
     {
-      send_error (channel, header, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
-                  "A channel begins with a call of Open for bus “system”.");
-      channel_close (channel);
+      refuse_open (channel, header, TOMBOLO_ERROR_NOT_SUPPORTED,
+                   "A channel begins with a call of Open for bus “system” or “session”.");
+      return;
+    }
+  if (channel->kind == GUEST_BUS_SESSION)
+    {
+      refuse_open (channel, header, TOMBOLO_ERROR_DISCONNECTED,
+                   "The guest has no session of the user whose session bus it exports.");
       return;
     }
 
+  names = agent_get_names (channel->agent, channel->kind);
+  owner_table_init (&channel->owners, names, g_strv_length ((char **) names));
   r = bus_client_new (agent_get_event (channel->agent), agent_get_bus_path (channel->agent),
                       &bus_handlers, channel, &channel->bus);
   if (r < 0)
@@ -466,8 +492,7 @@ take_open (GuestChannel *channel, const WireMessage *message)
       g_autofree char *text =
           g_strdup_printf ("The guest's bus cannot be reached: %s.", g_strerror (-r));
 
-      send_error (channel, header, tombolo_error_name (TOMBOLO_ERROR_DISCONNECTED), text);
-      channel_close (channel);
+      refuse_open (channel, header, TOMBOLO_ERROR_DISCONNECTED, text);
       return;
     }
 
@@ -535,14 +560,12 @@ GuestChannel *
 guest_channel_new (Agent *agent, Stream *stream,
                    void (*closed) (GuestChannel *channel, Agent *agent))
 {
-  const char *const *names = agent_get_names (agent);
   GuestChannel *channel = g_new0 (GuestChannel, 1);
 
   channel->agent = agent;
   channel->closed = closed;
   channel->pending = g_hash_table_new (NULL, NULL);
   channel_caller_init (&channel->caller);
-  owner_table_init (&channel->owners, names, g_strv_length ((char **) names));
 
   if (connection_new (agent_get_event (agent), stream, &host_handlers, channel, &channel->host) < 0)
     {

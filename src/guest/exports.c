@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The exported names as the guest's system bus has them. */
+/* The exported names as one of the guest's buses has them. */
 #include "exports.h"
 
 #include <errno.h>
@@ -13,17 +13,24 @@
 struct Exports
 {
   sd_event *event;
+  GuestBus kind;
   char *bus_path;
   OwnerTable table;
   BusClient *bus;
   sd_event_source *retry;
   TunnelBackoff backoff;
   bool complained;
-  void (*changed) (const OwnerEntry *entry, void *user_data);
+  ExportsChanged changed;
   void *user_data;
 };
 
 static void connect_bus (Exports *exports);
+
+static void
+tell (Exports *exports, const OwnerEntry *entry)
+{
+  exports->changed (exports->kind, entry, exports->user_data);
+}
 
 static int
 on_retry (sd_event_source *source, uint64_t time, void *user_data)
@@ -36,8 +43,9 @@ static void
 retry_later (Exports *exports, int reason)
 {
   if (!exports->complained)
-    log_warning (NULL, "The system bus at %s is not there (%s); trying again until it is.",
-                 exports->bus_path, connection_reason_to_string (reason));
+    log_warning (NULL, "The %s bus at %s is not there (%s); trying again until it is.",
+                 guest_bus_to_string (exports->kind), exports->bus_path,
+                 connection_reason_to_string (reason));
   exports->complained = true;
 
   g_clear_pointer (&exports->bus, bus_client_free);
@@ -54,7 +62,7 @@ retry_later (Exports *exports, int reason)
 
       entry->activatable = false;
       if (changed)
-        exports->changed (entry, exports->user_data);
+        tell (exports, entry);
     }
 }
 
@@ -65,7 +73,7 @@ on_owner (BusClient *bus, const WireMessage *reply, void *user_data)
   OwnerEntry *entry = user_data;
 
   if (owner_entry_set (entry, bus_client_read_string (reply)))
-    exports->changed (entry, exports->user_data);
+    tell (exports, entry);
 }
 
 static void
@@ -97,7 +105,7 @@ on_activatable (BusClient *bus, const WireMessage *reply, void *user_data)
     if (exports->table.entries[i].activatable != activatable[i])
       {
         exports->table.entries[i].activatable = activatable[i];
-        exports->changed (&exports->table.entries[i], exports->user_data);
+        tell (exports, &exports->table.entries[i]);
       }
 }
 
@@ -136,7 +144,7 @@ on_message (BusClient *bus, const WireMessage *message, void *user_data)
   if (g_str_equal (message->header.member, "ActivatableServicesChanged"))
     bus_client_call_driver (bus, "ListActivatableNames", NULL, -1, on_activatable, NULL);
   else if (owner_table_take_signal (&exports->table, message, &entry) == OWNER_SIGNAL_NAME)
-    exports->changed (entry, exports->user_data);
+    tell (exports, entry);
 }
 
 static void
@@ -161,19 +169,20 @@ connect_bus (Exports *exports)
 }
 
 Exports *
-exports_new (sd_event *event, const char *bus_path, const char *const *names,
-             void (*changed) (const OwnerEntry *entry, void *user_data), void *user_data)
+exports_new (sd_event *event, GuestBus bus, const char *bus_path, const char *const *names,
+             ExportsChanged changed, void *user_data)
 {
   Exports *exports = g_new0 (Exports, 1);
 
   exports->event = sd_event_ref (event);
+  exports->kind = bus;
   exports->bus_path = g_strdup (bus_path);
   exports->changed = changed;
   exports->user_data = user_data;
   owner_table_init (&exports->table, names, g_strv_length ((char **) names));
 
   /* An agent that exports nothing has nothing to ask. */
-  if (exports->table.n_entries > 0)
+  if (exports->table.n_entries > 0 && bus_path != NULL)
     connect_bus (exports);
   return exports;
 }

@@ -38,6 +38,26 @@ load_identity (GError **error)
   return identity;
 }
 
+/* Tells what is missing where an export can come to nothing. */
+static void
+warn_of_gaps (const GuestPolicy *policy, const char *path)
+{
+  static const char *const keys[N_GUEST_BUSES] = { "Rule=", "SessionRule=" };
+  bool exports = false;
+
+  for (guint bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      if (policy->buses[bus].names[0] == NULL)
+        continue;
+      exports = true;
+      if (policy->buses[bus].rules->len == 0)
+        log_notice (NULL, "%s has no “%s” in [Call], so the host can call nothing on the %s bus.",
+                    path, keys[bus], guest_bus_to_string ((GuestBus) bus));
+    }
+  if (!exports)
+    log_notice (NULL, "%s exports nothing, so the host can call nothing.", path);
+}
+
 /* A bad file is no reason to stop: the machine stays reachable, and exports nothing. */
 static GuestPolicy *
 load_policy (const char *path)
@@ -52,10 +72,7 @@ load_policy (const char *path)
       return guest_policy_new_empty ();
     }
 
-  if (policy->system[0] == NULL)
-    log_notice (NULL, "%s exports nothing, so the host can call nothing.", path);
-  else if (policy->rules->len == 0)
-    log_notice (NULL, "%s has no rule in [Call], so the host can call nothing.", path);
+  warn_of_gaps (policy, path);
   return policy;
 }
 

@@ -105,7 +105,7 @@ read_call (const char *const *words, GError **error)
 static gboolean
 is_exported (const GuestPolicy *policy, const char *name)
 {
-  return g_strv_contains ((const char *const *) policy->system, name);
+  return g_strv_contains ((const char *const *) policy->buses[GUEST_BUS_SYSTEM].names, name);
 }
 
 /* Returns the rule that decides, or NULL. */
@@ -113,11 +113,12 @@ static const CallRule *
 append_rules (const GuestPolicy *policy, const CallTest *test, const CallRuleCaller *caller,
               GString *output)
 {
+  const GPtrArray *rules = policy->buses[GUEST_BUS_SYSTEM].rules;
   const CallRule *decides = NULL;
 
-  for (guint i = 0; i < policy->rules->len; i++)
+  for (guint i = 0; i < rules->len; i++)
     {
-      const CallRule *rule = policy->rules->pdata[i];
+      const CallRule *rule = rules->pdata[i];
       CallRuleFit fit = call_test_explain (test, rule, caller);
       g_autofree char *text = log_text (call_rule_get_text (rule), LIMIT_CALL_RULE_LENGTH);
 

@@ -4,6 +4,7 @@
 
 #include <gio/gio.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "error.h"
 #include "limit.h"
@@ -15,8 +16,9 @@
 typedef struct
 {
   GuestPolicy *policy;
-  GPtrArray *names;
-  const char *group; /* NULL: none yet */
+  GPtrArray *names[N_GUEST_BUSES];
+  guint session_line; /* the first of Session=; 0: none */
+  const char *group;  /* NULL: none yet */
 } Reading;
 
 void
@@ -25,8 +27,12 @@ guest_policy_free (GuestPolicy *policy)
   if (policy == NULL)
     return;
 
-  g_strfreev (policy->system);
-  g_ptr_array_unref (policy->rules);
+  for (guint bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      g_strfreev (policy->buses[bus].names);
+      g_ptr_array_unref (policy->buses[bus].rules);
+    }
+  g_free (policy->user);
   g_free (policy);
 }
 
@@ -35,20 +41,26 @@ guest_policy_new_empty (void)
 {
   GuestPolicy *policy = g_new0 (GuestPolicy, 1);
 
-  policy->system = g_new0 (char *, 1);
-  policy->rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
+  for (guint bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      policy->buses[bus].names = g_new0 (char *, 1);
+      policy->buses[bus].rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
+    }
   return policy;
 }
 
 /* NULL where the name is good, else what is wrong and what to do. */
 static const char *
-name_problem (GPtrArray *names, const char *name)
+name_problem (const Reading *reading, GuestBus bus, const char *name)
 {
+  const GPtrArray *names = reading->names[bus];
+  guint n_names = reading->names[GUEST_BUS_SYSTEM]->len + reading->names[GUEST_BUS_SESSION]->len;
+
   if (!wire_bus_name_is_valid (name) || wire_bus_name_is_unique (name))
     return "is no well-known bus name; write whole names such as org.freedesktop.hostname1";
   if (g_str_equal (name, BUS_DRIVER_NAME))
     return "is the bus itself, which is always there; remove it";
-  if (names->len == LIMIT_EXPORTED_NAMES)
+  if (n_names == LIMIT_EXPORTED_NAMES)
     return "is one name too many: at most 64 can be exported; remove some";
 
   for (guint i = 0; i < names->len; i++)
@@ -59,9 +71,8 @@ name_problem (GPtrArray *names, const char *name)
 }
 
 static gboolean
-take_names (const MachineFileReader *reader, Reading *reading, GError **error)
+take_names (const MachineFileReader *reader, Reading *reading, GuestBus bus, GError **error)
 {
-  GPtrArray *names = reading->names;
   g_auto (GStrv) words = g_strsplit_set (reader->value, " \t", -1);
 
   for (guint i = 0; words[i] != NULL; i++)
@@ -70,13 +81,47 @@ take_names (const MachineFileReader *reader, Reading *reading, GError **error)
 
       if (words[i][0] == '\0')
         continue;
-      problem = name_problem (names, words[i]);
+      problem = name_problem (reading, bus, words[i]);
       if (problem != NULL)
         return machine_file_fault (error, reader->file, reader->line, "“%.*s” %s.",
                                    LIMIT_NAME_LENGTH, words[i], problem);
-      g_ptr_array_add (names, g_strdup (words[i]));
+      g_ptr_array_add (reading->names[bus], g_strdup (words[i]));
+      if (bus == GUEST_BUS_SESSION && reading->session_line == 0)
+        reading->session_line = reader->line;
     }
 
+  return TRUE;
+}
+
+/* NULL where it can be the name or number of a user whose session bus a host may call, else why
+ * not. Whether there is such a user is not asked here. */
+static const char *
+user_problem (const char *user)
+{
+  gboolean number = g_ascii_isdigit (user[0]);
+
+  for (const char *p = user; *p != '\0'; p++)
+    if (number ? !g_ascii_isdigit (*p)
+               : !g_ascii_isalnum (*p) && strchr (p == user ? "_" : "_.-", *p) == NULL)
+      return "is not the name or number of one user";
+  if (g_str_equal (user, "root") || (number && g_ascii_strtoull (user, NULL, 10) == 0))
+    return "is the system's own user, whose session bus is not exported; choose another";
+
+  return NULL;
+}
+
+static gboolean
+take_user (const MachineFileReader *reader, Reading *reading, GuestBus bus, GError **error)
+{
+  const char *problem = reading->policy->user != NULL
+                            ? "is a second user; one alone can have her session bus exported"
+                            : user_problem (reader->value);
+
+  if (problem != NULL)
+    return machine_file_fault (error, reader->file, reader->line, "User=%.*s %s.",
+                               LIMIT_NAME_LENGTH, reader->value, problem);
+
+  reading->policy->user = g_strdup (reader->value);
   return TRUE;
 }
 
@@ -102,10 +147,10 @@ rule_problem (CallRule *rule)
 }
 
 static gboolean
-take_rule (const MachineFileReader *reader, Reading *reading, GError **error)
+take_rule (const MachineFileReader *reader, Reading *reading, GuestBus bus, GError **error)
 {
-  GPtrArray *rules = reading->policy->rules;
-  g_autofree char *problem = setting_read_rule (reader->value, &reading->policy->rules);
+  GPtrArray *rules = reading->policy->buses[bus].rules;
+  g_autofree char *problem = setting_read_rule (reader->value, &rules);
   const char *why = problem;
 
   if (why == NULL)
@@ -114,7 +159,7 @@ take_rule (const MachineFileReader *reader, Reading *reading, GError **error)
       why = rule_problem (rules->pdata[rules->len - 1]);
     }
   return why == NULL
-         || machine_file_fault (error, reader->file, reader->line, "Rule=%.*s: %s",
+         || machine_file_fault (error, reader->file, reader->line, "%s=%.*s: %s", reader->name,
                                 LIMIT_NAME_LENGTH, reader->value, why);
 }
 
@@ -122,10 +167,15 @@ static const struct
 {
   const char *group;
   const char *key;
-  gboolean (*take) (const MachineFileReader *reader, Reading *reading, GError **error);
+  gboolean (*take) (const MachineFileReader *reader, Reading *reading, GuestBus bus,
+                    GError **error);
+  GuestBus bus;
 } keys[] = {
-  { "Export", "System", take_names },
-  { "Call", "Rule", take_rule },
+  { "Export", "System", take_names, GUEST_BUS_SYSTEM },
+  { "Export", "Session", take_names, GUEST_BUS_SESSION },
+  { "Export", "User", take_user, GUEST_BUS_SESSION },
+  { "Call", "Rule", take_rule, GUEST_BUS_SYSTEM },
+  { "Call", "SessionRule", take_rule, GUEST_BUS_SESSION },
 };
 
 static gboolean
@@ -153,41 +203,57 @@ take_entry (const MachineFileReader *reader, Reading *reading, GError **error)
 
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (g_str_equal (keys[i].group, reading->group) && g_str_equal (keys[i].key, reader->name))
-      return keys[i].take (reader, reading, error);
+      return keys[i].take (reader, reading, keys[i].bus, error);
 
   return machine_file_fault (error, reader->file, reader->line,
                              "Key “%s=” is not known in [%s]; see tombolo-guest.conf(5).",
                              reader->name, reading->group);
 }
 
-GuestPolicy *
-guest_policy_from_text (const char *text, gsize size, const char *file, GError **error)
+static gboolean
+read_items (MachineFileReader *reader, Reading *reading, GError **error)
 {
-  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GuestPolicy) policy = guest_policy_new_empty ();
-  g_auto (MachineFileReader) reader = { 0 };
-  Reading reading = { .policy = policy, .names = names };
-
-  if (!machine_file_reader_open (&reader, text, size, LIMIT_GUEST_POLICY_SIZE, file, error))
-    return NULL;
-
   for (;;)
     {
-      MachineFileItem item = machine_file_reader_next (&reader, error);
-      gboolean good = item == MACHINE_FILE_GROUP   ? take_group (&reader, &reading, error)
-                      : item == MACHINE_FILE_ENTRY ? take_entry (&reader, &reading, error)
+      MachineFileItem item = machine_file_reader_next (reader, error);
+      gboolean good = item == MACHINE_FILE_GROUP   ? take_group (reader, reading, error)
+                      : item == MACHINE_FILE_ENTRY ? take_entry (reader, reading, error)
                                                    : item == MACHINE_FILE_END;
 
       if (!good)
-        return NULL;
+        return FALSE;
       if (item == MACHINE_FILE_END)
         break;
     }
 
-  g_strfreev (policy->system);
-  g_ptr_array_add (names, NULL);
-  policy->system = (char **) g_ptr_array_free (g_steal_pointer (&names), FALSE);
-  return g_steal_pointer (&policy);
+  return reading->session_line == 0 || reading->policy->user != NULL
+         || machine_file_fault (error, reader->file, reading->session_line,
+                                "“Session=” does not say whose session bus it means; add “User=” "
+                                "to [Export].");
+}
+
+GuestPolicy *
+guest_policy_from_text (const char *text, gsize size, const char *file, GError **error)
+{
+  g_autoptr (GuestPolicy) policy = guest_policy_new_empty ();
+  g_auto (MachineFileReader) reader = { 0 };
+  Reading reading = { .policy = policy };
+  gboolean good;
+
+  if (!machine_file_reader_open (&reader, text, size, LIMIT_GUEST_POLICY_SIZE, file, error))
+    return NULL;
+
+  for (guint bus = 0; bus < N_GUEST_BUSES; bus++)
+    reading.names[bus] = g_ptr_array_new_with_free_func (g_free);
+  good = read_items (&reader, &reading, error);
+  for (guint bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      g_strfreev (policy->buses[bus].names);
+      g_ptr_array_add (reading.names[bus], NULL);
+      policy->buses[bus].names = (char **) g_ptr_array_free (reading.names[bus], FALSE);
+    }
+
+  return good ? g_steal_pointer (&policy) : NULL;
 }
 
 GuestPolicy *

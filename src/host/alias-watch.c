@@ -17,7 +17,7 @@ struct AliasWatch
   Manager *manager;
   Units *units;
   GDBusConnection *bus;
-  guint subscription;       /* of the names below our prefix */
+  guint subscriptions[N_GUEST_BUSES]; /* of the names below our prefixes */
   guint outer_subscription; /* of all names, while a machine has an alias elsewhere; else 0 */
   GCancellable *cancellable;
 };
@@ -46,10 +46,11 @@ char *
 alias_get_element (const char *name)
 {
   const char *element, *end;
+  GuestBus bus;
 
-  if (!g_str_has_prefix (name, TOMBOLO_GUEST_PREFIX "."))
+  element = guest_bus_split_prefix (name, &bus);
+  if (element == NULL)
     return NULL;
-  element = name + strlen (TOMBOLO_GUEST_PREFIX ".");
   end = strchr (element, '.');
   return end != NULL ? g_strndup (element, (gsize) (end - element)) : NULL;
 }
@@ -191,18 +192,19 @@ on_owner_changed (GDBusConnection *bus, const char *sender, const char *path, co
     check (user_data, name, new_owner);
 }
 
-/* The names below our prefix are the other subscription's; unique ones are no aliases. */
+/* The names below our prefixes are the other subscriptions'; unique ones are no aliases. */
 static void
 on_outer_owner_changed (GDBusConnection *bus, const char *sender, const char *path,
                         const char *interface, const char *signal, GVariant *parameters,
                         gpointer user_data)
 {
   const char *name;
+  GuestBus guest_bus;
 
   if (!g_variant_is_of_type (parameters, G_VARIANT_TYPE ("(sss)")))
     return;
   g_variant_get_child (parameters, 0, "&s", &name);
-  if (name[0] != ':' && !g_str_has_prefix (name, TOMBOLO_GUEST_PREFIX "."))
+  if (name[0] != ':' && guest_bus_split_prefix (name, &guest_bus) == NULL)
     on_owner_changed (bus, sender, path, interface, signal, parameters, user_data);
 }
 
@@ -261,9 +263,10 @@ alias_watch_new (Manager *manager, Units *units, GDBusConnection *bus)
   watch->units = g_object_ref (units);
   watch->bus = g_object_ref (bus);
   watch->cancellable = g_cancellable_new ();
-  watch->subscription = g_dbus_connection_signal_subscribe (
-      bus, BUS_NAME, BUS_NAME, "NameOwnerChanged", BUS_PATH, TOMBOLO_GUEST_PREFIX,
-      G_DBUS_SIGNAL_FLAGS_MATCH_ARG0_NAMESPACE, on_owner_changed, watch, NULL);
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    watch->subscriptions[guest_bus] = g_dbus_connection_signal_subscribe (
+        bus, BUS_NAME, BUS_NAME, "NameOwnerChanged", BUS_PATH, guest_bus_to_prefix (guest_bus),
+        G_DBUS_SIGNAL_FLAGS_MATCH_ARG0_NAMESPACE, on_owner_changed, watch, NULL);
   g_signal_connect (manager, "reloaded", G_CALLBACK (on_reloaded), watch);
   on_reloaded (manager, watch);
   return watch;
@@ -274,7 +277,8 @@ alias_watch_free (AliasWatch *watch)
 {
   g_cancellable_cancel (watch->cancellable);
   g_object_unref (watch->cancellable);
-  g_dbus_connection_signal_unsubscribe (watch->bus, watch->subscription);
+  for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
+    g_dbus_connection_signal_unsubscribe (watch->bus, watch->subscriptions[guest_bus]);
   if (watch->outer_subscription != 0)
     g_dbus_connection_signal_unsubscribe (watch->bus, watch->outer_subscription);
   g_signal_handlers_disconnect_by_data (watch->manager, watch);

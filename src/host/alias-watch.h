@@ -13,8 +13,8 @@ AliasWatch *alias_watch_new (Manager *manager, Units *units, GDBusConnection *bu
 void alias_watch_free (AliasWatch *watch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AliasWatch, alias_watch_free)
 
-/* The element of `name` that tells its machine: “work” of org.tombolo.Guest1.work.org.example.
- * NULL where it has none. Free with g_free(). */
+/* The element of `name` that tells its machine: “work” of org.tombolo.Guest1.work.org.example and
+ * of org.tombolo.GuestSession1.work.org.example. NULL where it has none. Free with g_free(). */
 char *alias_get_element (const char *name);
 
 typedef enum

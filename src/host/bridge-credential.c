@@ -20,14 +20,32 @@ append_broadcasts (GString *text, const GPtrArray *broadcasts)
     }
 }
 
+static void
+append_aliases (GString *text, const char *key, const GPtrArray *aliases)
+{
+  for (guint i = 0; aliases != NULL && i < aliases->len; i++)
+    {
+      const MachineAlias *alias = aliases->pdata[i];
+
+      g_string_append_printf (text, "%s=%s:%s\n", key, alias->exported, alias->alias);
+    }
+}
+
 /* With the lines of the machine file, which logs and answers of the bridge name. */
 static void
-append_rules (GString *text, const GPtrArray *rules)
+append_rules (GString *text, GPtrArray *const rules[N_GUEST_BUSES])
 {
+  static const char *const keys[N_GUEST_BUSES] = {
+    [GUEST_BUS_SYSTEM] = "Rule",
+    [GUEST_BUS_SESSION] = "SessionRule",
+  };
+
   g_string_append (text, RULES_GROUP);
-  for (guint i = 0; rules != NULL && i < rules->len; i++)
-    g_string_append_printf (text, "Rule=%u %s\n", call_rule_get_line (rules->pdata[i]),
-                            call_rule_get_text (rules->pdata[i]));
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    for (guint i = 0; rules[bus] != NULL && i < rules[bus]->len; i++)
+      g_string_append_printf (text, "%s=%u %s\n", keys[bus],
+                              call_rule_get_line (rules[bus]->pdata[i]),
+                              call_rule_get_text (rules[bus]->pdata[i]));
 }
 
 char *
@@ -44,25 +62,20 @@ bridge_credential_format (const char *name, const uint8_t mac[MAC_SIZE],
                           mac_text);
 
   append_broadcasts (text, settings->broadcasts);
-  for (guint i = 0; settings->aliases != NULL && i < settings->aliases->len; i++)
-    {
-      const MachineAlias *alias = settings->aliases->pdata[i];
-
-      g_string_append_printf (text, "Alias=%s:%s\n", alias->exported, alias->alias);
-    }
-
+  append_aliases (text, "Alias", settings->aliases[GUEST_BUS_SYSTEM]);
+  append_aliases (text, "SessionAlias", settings->aliases[GUEST_BUS_SESSION]);
   append_rules (text, settings->rules);
   return g_string_free (text, FALSE);
 }
 
 gboolean
-bridge_credential_has_rules (const char *text, const GPtrArray *rules)
+bridge_credential_has_rules (const char *text, GPtrArray *const rules[N_GUEST_BUSES])
 {
   g_autoptr (GString) wanted = g_string_new (NULL);
   const char *found = strstr (text, RULES_GROUP), *end;
 
   if (found == NULL)
-    return rules->len == 0;
+    return rules[GUEST_BUS_SYSTEM]->len == 0 && rules[GUEST_BUS_SESSION]->len == 0;
 
   append_rules (wanted, rules);
   end = strstr (found + strlen (RULES_GROUP), "\n[");

@@ -12,4 +12,4 @@ char *bridge_credential_format (const char *name, const uint8_t mac[MAC_SIZE],
                                 const MachineSettings *settings);
 
 /* Whether these rules (CallRule), with their lines, are those of such a text. */
-gboolean bridge_credential_has_rules (const char *text, const GPtrArray *rules);
+gboolean bridge_credential_has_rules (const char *text, GPtrArray *const rules[N_GUEST_BUSES]);

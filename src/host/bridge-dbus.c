@@ -74,11 +74,12 @@ watch_reporter (BridgeDBus *face, const char *machine, const char *bus_name)
 
 static gboolean
 read_report (GVariant *parameters, const char **ret_machine, AgentState *ret_state,
-             const char **ret_reason, GVariant **ret_exports, GError **error)
+             const char **ret_reason, GVariant *ret_exports[N_GUEST_BUSES], GError **error)
 {
   const char *state;
 
-  g_variant_get (parameters, "(&s&s&s@a{ss})", ret_machine, &state, ret_reason, ret_exports);
+  g_variant_get (parameters, "(&s&s&s@a{ss}@a{ss})", ret_machine, &state, ret_reason,
+                 &ret_exports[GUEST_BUS_SYSTEM], &ret_exports[GUEST_BUS_SESSION]);
   for (AgentState i = AGENT_CONNECTING; i <= AGENT_CONNECTED; i++)
     if (g_str_equal (agent_state_to_string (i), state))
       {
@@ -105,7 +106,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   GDBusMethodInvocation *invocation = report->invocation;
   const char *sender = g_dbus_method_invocation_get_sender (invocation);
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) exports = NULL;
+  GVariant *exports[N_GUEST_BUSES] = { NULL };
   Machine *machine;
   const char *name, *reason;
   AgentState state;
@@ -120,21 +121,24 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
     }
 
   if (!read_report (g_dbus_method_invocation_get_parameters (invocation), &name, &state, &reason,
-                    &exports, &error)
+                    exports, &error)
       || (machine = manager_find (face->manager, name, &error)) == NULL
       || !machine_report (machine, state, reason, exports, &error))
+    caller_fail (invocation, g_steal_pointer (&error));
+  else
     {
-      caller_fail (invocation, g_steal_pointer (&error));
-      return;
+      watch_reporter (face, name, sender);
+      g_dbus_method_invocation_return_value (invocation, NULL);
     }
 
-  watch_reporter (face, name, sender);
-  g_dbus_method_invocation_return_value (invocation, NULL);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    g_clear_pointer (&exports[bus], g_variant_unref);
 }
 
 static gboolean
 on_report (TomboloBridge *skeleton, GDBusMethodInvocation *invocation, const char *name,
-           const char *agent_state, const char *reason, GVariant *exports, gpointer user_data)
+           const char *agent_state, const char *reason, GVariant *exports,
+           GVariant *session_exports, gpointer user_data)
 {
   BridgeDBus *face = user_data;
   g_autofree char *unit = NULL;

@@ -90,9 +90,6 @@ exports_are_valid (GVariant *exports)
   GVariantIter iter;
   const char *name, *alias;
 
-  if (g_variant_n_children (exports) > LIMIT_EXPORTED_NAMES)
-    return FALSE;
-
   g_variant_iter_init (&iter, exports);
   while (g_variant_iter_next (&iter, "{&s&s}", &name, &alias))
     if (!g_dbus_is_name (name) || g_dbus_is_unique_name (name) || !g_dbus_is_name (alias)
@@ -103,9 +100,11 @@ exports_are_valid (GVariant *exports)
 }
 
 gboolean
-machine_report (Machine *machine, AgentState state, const char *reason, GVariant *exports,
-                GError **error)
+machine_report (Machine *machine, AgentState state, const char *reason,
+                GVariant *const exports[N_GUEST_BUSES], GError **error)
 {
+  gsize n_exports = g_variant_n_children (exports[GUEST_BUS_SYSTEM])
+                    + g_variant_n_children (exports[GUEST_BUS_SESSION]);
   g_autofree char *safe = log_text (reason, LIMIT_LOG_LINE / 4);
 
   if (!machine->bridged || !machine_runs (machine))
@@ -114,8 +113,9 @@ machine_report (Machine *machine, AgentState state, const char *reason, GVariant
                    "Machine %s does not run with a bridge.", machine->name);
       return FALSE;
     }
-  if (!exports_are_valid (exports)
-      || (state != AGENT_CONNECTED && g_variant_n_children (exports) > 0))
+  if (n_exports > (state == AGENT_CONNECTED ? LIMIT_EXPORTED_NAMES : 0)
+      || !exports_are_valid (exports[GUEST_BUS_SYSTEM])
+      || !exports_are_valid (exports[GUEST_BUS_SESSION]))
     {
       g_set_error (
           error, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_ARGUMENT,

@@ -19,7 +19,7 @@ struct _Machine
   char *reason;
   AgentState agent_state;
   char *agent_reason;
-  GVariant *exports;
+  GVariant *exports[N_GUEST_BUSES]; /* a{ss} */
 
   /* One start, from its first step until everything is cleaned up; else NULL and 0. */
   MonitorKind monitor;
@@ -80,4 +80,6 @@ void machine_qmp_event (Machine *machine, const char *event);
 /* machine-bridge.c */
 void machine_start_bridge (Machine *machine);
 void machine_watch_bridge (Machine *machine);
-void machine_set_agent (Machine *machine, AgentState state, const char *reason, GVariant *exports);
+/* `exports` NULL: none. */
+void machine_set_agent (Machine *machine, AgentState state, const char *reason,
+                        GVariant *const exports[N_GUEST_BUSES]);

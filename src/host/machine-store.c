@@ -11,15 +11,20 @@
 #include "config.h"
 #include "error.h"
 #include "file.h"
+#include "host-context.h"
 #include "launch-protocol.h"
 #include "limit.h"
 #include "log.h"
 #include "machine-file.h"
 #include "name.h"
 
-/* The longest path of a machine's sockets must fit, with its end, into struct sockaddr_un. */
+/* The paths of a machine's sockets must fit, with their ends, into struct sockaddr_un; that of its
+ * session bus is the longest. */
 #define SOCKET_NAME_LENGTH                                                                         \
-  (sizeof ((struct sockaddr_un *) NULL)->sun_path - sizeof LAUNCH_SOCKET_DIRECTORY - 1)
+  (sizeof ((struct sockaddr_un *) NULL)->sun_path - sizeof RUNTIME_DIRECTORY "/bus"                \
+   - sizeof TOMBOLO_SESSION_SUFFIX)
+G_STATIC_ASSERT (sizeof RUNTIME_DIRECTORY "/bus" + sizeof TOMBOLO_SESSION_SUFFIX
+                 >= sizeof LAUNCH_SOCKET_DIRECTORY + 1);
 
 void
 machine_entry_free (MachineEntry *entry)
@@ -66,51 +71,93 @@ blame_file (MachineEntry *entry, const GError *error)
 
 /* --- aliases --- */
 
-/* Not what is tombolo's, and below its prefix only what is this machine's. */
+static const char *const alias_keys[N_GUEST_BUSES] = {
+  [GUEST_BUS_SYSTEM] = "Alias",
+  [GUEST_BUS_SESSION] = "SessionAlias",
+};
+
+/* Not what is tombolo's, and below its prefixes only what is this machine's of that bus. */
 static gboolean
-check_alias (const MachineEntry *entry, const MachineAlias *alias, GError **error)
+alias_is_free (const MachineEntry *entry, GuestBus bus, const char *alias)
 {
   g_autofree char *element = machine_name_to_element (entry->name);
-  g_autofree char *own = g_strdup_printf (TOMBOLO_GUEST_PREFIX ".%s.", element);
+  g_autofree char *own = g_strdup_printf ("%s.%s.", guest_bus_to_prefix (bus), element);
+  GuestBus other;
 
-  if (g_str_has_prefix (alias->alias, own)
-      || (!g_str_equal (alias->alias, TOMBOLO_BUS_NAME)
-          && !g_str_equal (alias->alias, TOMBOLO_GUEST_PREFIX)
-          && !g_str_has_prefix (alias->alias, TOMBOLO_GUEST_PREFIX ".")))
-    return TRUE;
+  return g_str_has_prefix (alias, own)
+         || (!g_str_equal (alias, TOMBOLO_BUS_NAME) && !g_str_equal (alias, TOMBOLO_GUEST_PREFIX)
+             && !g_str_equal (alias, TOMBOLO_GUEST_SESSION_PREFIX)
+             && guest_bus_split_prefix (alias, &other) == NULL);
+}
 
-  return machine_file_fault (error, entry->path, alias->line,
-                             "Alias=%s:%s: that name is tombolo's own or another machine's; choose "
-                             "one that does not begin with " TOMBOLO_GUEST_PREFIX ".",
-                             alias->exported, alias->alias);
+/* `seen`: alias -> the first entry with it, this one's of the other bus included. */
+static gboolean
+check_bus_aliases (const MachineEntry *entry, const MachineSettings *settings, GuestBus bus,
+                   GHashTable *seen, GError **error)
+{
+  const GPtrArray *aliases = settings->aliases[bus];
+
+  for (guint i = 0; i < aliases->len; i++)
+    {
+      const MachineAlias *alias = aliases->pdata[i];
+
+      if (!alias_is_free (entry, bus, alias->alias))
+        return machine_file_fault (
+            error, entry->path, alias->line,
+            "%s=%s:%s: that name is tombolo's own or another machine's; choose one that does not "
+            "begin with " TOMBOLO_GUEST_PREFIX " or " TOMBOLO_GUEST_SESSION_PREFIX ".",
+            alias_keys[bus], alias->exported, alias->alias);
+      if (!g_hash_table_add (seen, alias->alias))
+        return machine_file_fault (error, entry->path, alias->line,
+                                   "%s=%s:%s: a name of the guest's other bus has that alias "
+                                   "already; remove one.",
+                                   alias_keys[bus], alias->exported, alias->alias);
+    }
+
+  return TRUE;
 }
 
 static gboolean
 check_aliases (const MachineEntry *entry, const MachineSettings *settings, GError **error)
 {
-  for (guint i = 0; i < settings->aliases->len; i++)
-    if (!check_alias (entry, settings->aliases->pdata[i], error))
-      return FALSE;
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
 
-  return TRUE;
+  return check_bus_aliases (entry, settings, GUEST_BUS_SYSTEM, seen, error)
+         && check_bus_aliases (entry, settings, GUEST_BUS_SESSION, seen, error);
 }
 
-/* `seen`: alias -> the first entry with it. */
+/* NULL, or the alias that another entry has already. `seen`: alias -> the first entry with it. */
+static const MachineAlias *
+find_claimed (const GPtrArray *aliases, GHashTable *seen)
+{
+  for (guint i = 0; i < aliases->len; i++)
+    if (g_hash_table_contains (seen, ((MachineAlias *) aliases->pdata[i])->alias))
+      return aliases->pdata[i];
+
+  return NULL;
+}
+
 static gboolean
 claim_aliases (MachineEntry *entry, GHashTable *seen, GError **error)
 {
-  for (guint i = 0; i < entry->settings->aliases->len; i++)
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     {
-      const MachineAlias *alias = entry->settings->aliases->pdata[i];
-      const MachineEntry *other = g_hash_table_lookup (seen, alias->alias);
+      const MachineAlias *alias = find_claimed (entry->settings->aliases[bus], seen);
 
-      if (other != NULL)
-        return machine_file_fault (error, entry->path, alias->line,
-                                   "Alias=%s:%s: %s has that alias already; remove one.",
-                                   alias->exported, alias->alias, other->path);
+      if (alias != NULL)
+        return machine_file_fault (
+            error, entry->path, alias->line, "%s=%s:%s: %s has that alias already; remove one.",
+            alias_keys[bus], alias->exported, alias->alias,
+            ((const MachineEntry *) g_hash_table_lookup (seen, alias->alias))->path);
     }
-  for (guint i = 0; i < entry->settings->aliases->len; i++)
-    g_hash_table_insert (seen, ((MachineAlias *) entry->settings->aliases->pdata[i])->alias, entry);
+
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    for (guint i = 0; i < entry->settings->aliases[bus]->len; i++)
+      {
+        MachineAlias *alias = entry->settings->aliases[bus]->pdata[i];
+
+        g_hash_table_insert (seen, alias->alias, entry);
+      }
 
   return TRUE;
 }
@@ -196,9 +243,10 @@ machine_entry_check_files (MachineEntry *entry)
 static gboolean
 has_allowing_rule (const MachineSettings *settings)
 {
-  for (guint i = 0; i < settings->rules->len; i++)
-    if (call_rule_get_verdict (settings->rules->pdata[i]) == CALL_RULE_ALLOW)
-      return TRUE;
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    for (guint i = 0; i < settings->rules[bus]->len; i++)
+      if (call_rule_get_verdict (settings->rules[bus]->pdata[i]) == CALL_RULE_ALLOW)
+        return TRUE;
 
   return FALSE;
 }
@@ -213,9 +261,10 @@ machine_store_check_created (const MachineSettings *settings, const char *file, 
                  "%s: a machine made over D-Bus cannot be a container; put the file "
                  "into " TOMBOLO_SYSCONFDIR "/tombolo/machines.",
                  file);
-  else if (settings->aliases->len > 0)
+  else if (settings->aliases[GUEST_BUS_SYSTEM]->len > 0
+           || settings->aliases[GUEST_BUS_SESSION]->len > 0)
     g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
-                 "%s: a machine made over D-Bus cannot have Alias=; put the file "
+                 "%s: a machine made over D-Bus cannot have Alias= or SessionAlias=; put the file "
                  "into " TOMBOLO_SYSCONFDIR "/tombolo/machines, or leave it out.",
                  file);
   else if (has_allowing_rule (settings))

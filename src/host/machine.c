@@ -48,7 +48,8 @@ machine_dispose (GObject *object)
 
   machine_forget_run (machine);
   g_clear_pointer (&machine->entry, machine_entry_free);
-  g_clear_pointer (&machine->exports, g_variant_unref);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    g_clear_pointer (&machine->exports[bus], g_variant_unref);
   g_clear_pointer (&machine->reason, g_free);
   g_clear_pointer (&machine->agent_reason, g_free);
   G_OBJECT_CLASS (machine_parent_class)->dispose (object);
@@ -82,7 +83,8 @@ machine_init (Machine *machine)
   g_queue_init (&machine->waiters);
   machine->reason = g_strdup ("");
   machine->agent_reason = g_strdup ("");
-  machine->exports = no_exports ();
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    machine->exports[bus] = no_exports ();
 }
 
 Machine *
@@ -250,12 +252,16 @@ machine_set_qmp (Machine *machine, Qmp *qmp)
 }
 
 void
-machine_set_agent (Machine *machine, AgentState state, const char *reason, GVariant *exports)
+machine_set_agent (Machine *machine, AgentState state, const char *reason,
+                   GVariant *const exports[N_GUEST_BUSES])
 {
-  g_autoptr (GVariant) old = machine->exports;
-
   machine->agent_state = state;
-  machine->exports = exports != NULL ? g_variant_ref_sink (exports) : no_exports ();
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      g_autoptr (GVariant) old = machine->exports[bus];
+
+      machine->exports[bus] = exports != NULL ? g_variant_ref_sink (exports[bus]) : no_exports ();
+    }
   g_free (machine->agent_reason);
   machine->agent_reason = g_strdup (reason);
   machine_changed (machine);
@@ -361,9 +367,9 @@ machine_get_agent_reason (Machine *machine)
 }
 
 GVariant *
-machine_get_exports (Machine *machine)
+machine_get_exports (Machine *machine, GuestBus bus)
 {
-  return machine->exports;
+  return machine->exports[bus];
 }
 
 const char *
@@ -409,8 +415,8 @@ any_running_alias (Machine *machine, AliasTest test, gconstpointer data)
 
   lines = g_strsplit (machine->run->bridge_credential, "\n", -1);
   for (guint i = 0; lines[i] != NULL; i++)
-    if (g_str_has_prefix (lines[i], "Alias=") && strchr (lines[i], ':') != NULL
-        && test (strchr (lines[i], ':') + 1, data))
+    if ((g_str_has_prefix (lines[i], "Alias=") || g_str_has_prefix (lines[i], "SessionAlias="))
+        && strchr (lines[i], ':') != NULL && test (strchr (lines[i], ':') + 1, data))
       return TRUE;
 
   return FALSE;
@@ -421,9 +427,10 @@ any_alias (Machine *machine, AliasTest test, gconstpointer data)
 {
   const MachineSettings *settings = get_settings (machine);
 
-  for (guint i = 0; settings != NULL && i < settings->aliases->len; i++)
-    if (test (((MachineAlias *) settings->aliases->pdata[i])->alias, data))
-      return TRUE;
+  for (GuestBus bus = 0; settings != NULL && bus < N_GUEST_BUSES; bus++)
+    for (guint i = 0; i < settings->aliases[bus]->len; i++)
+      if (test (((MachineAlias *) settings->aliases[bus]->pdata[i])->alias, data))
+        return TRUE;
 
   return FALSE;
 }
@@ -437,7 +444,9 @@ alias_is (const char *alias, gconstpointer data)
 static gboolean
 alias_is_outer (const char *alias, gconstpointer data)
 {
-  return !g_str_has_prefix (alias, TOMBOLO_GUEST_PREFIX ".");
+  GuestBus bus;
+
+  return guest_bus_split_prefix (alias, &bus) == NULL;
 }
 
 gboolean
@@ -454,12 +463,15 @@ machine_has_outer_alias (Machine *machine)
 }
 
 char *
-machine_get_bus_socket (Machine *machine)
+machine_get_bus_socket (Machine *machine, GuestBus bus)
 {
+  g_autofree char *file_name = NULL;
+
   if (!machine->bridged)
     return g_strdup ("");
 
-  return g_build_filename (machine->host->bus_directory, machine->name, NULL);
+  file_name = machine_name_to_bus_socket (machine->name, bus);
+  return g_build_filename (machine->host->bus_directory, file_name, NULL);
 }
 
 char *

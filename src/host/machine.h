@@ -58,7 +58,7 @@ MachineState machine_get_state (Machine *machine);
 const char *machine_get_reason (Machine *machine);
 AgentState machine_get_agent_state (Machine *machine);
 const char *machine_get_agent_reason (Machine *machine);
-GVariant *machine_get_exports (Machine *machine); /* a{ss} */
+GVariant *machine_get_exports (Machine *machine, GuestBus bus); /* a{ss} */
 /* Of the start that runs; "" or 0 while none does. */
 const char *machine_get_invocation (Machine *machine);
 const char *machine_get_interface (Machine *machine);
@@ -66,12 +66,12 @@ guint64 machine_get_started (Machine *machine);
 void machine_get_mac (Machine *machine, uint8_t ret[MAC_SIZE]);
 /* What the running bridge was told of its machine (bridge-credential.h); NULL where none runs. */
 const char *machine_get_bridge_credential (Machine *machine);
-/* Whether `alias` is among its Alias=, as it `runs` or as its file says now. */
+/* Whether `alias` is among its Alias= and SessionAlias=, as it `runs` or as its file says now. */
 gboolean machine_has_alias (Machine *machine, const char *alias, gboolean runs);
-/* Whether it has one outside of TOMBOLO_GUEST_PREFIX, either way. */
+/* Whether it has one outside of tombolo's prefixes, either way. */
 gboolean machine_has_outer_alias (Machine *machine);
 /* "" where there is no bridge. Free with g_free(). */
-char *machine_get_bus_socket (Machine *machine);
+char *machine_get_bus_socket (Machine *machine, GuestBus bus);
 
 /* The acts of the D-Bus API; each ends in machine_act_finish(), when the thing is done. Errors are
  * TOMBOLO_ERROR. */
@@ -92,8 +92,8 @@ void machine_adopt_async (Machine *machine, MonitorKind monitor, gboolean bridge
                           GAsyncReadyCallback callback, gpointer user_data);
 
 /* What the machine's bridge says. */
-gboolean machine_report (Machine *machine, AgentState state, const char *reason, GVariant *exports,
-                         GError **error);
+gboolean machine_report (Machine *machine, AgentState state, const char *reason,
+                         GVariant *const exports[N_GUEST_BUSES], GError **error);
 /* The bridge that reported left the bus. */
 void machine_bridge_vanished (Machine *machine);
 

@@ -25,7 +25,7 @@ Machine *manager_find (Manager *manager, const char *name, GError **error);
 Machine *manager_find_by_element (Manager *manager, const char *element);
 /* The machine that has this name as its Alias=, or NULL. */
 Machine *manager_find_by_alias (Manager *manager, const char *alias);
-/* Whether any machine has an Alias= that does not begin with TOMBOLO_GUEST_PREFIX. */
+/* Whether any machine has an alias from its file that does not begin with tombolo's prefixes. */
 gboolean manager_has_outer_alias (Manager *manager);
 GList *manager_list (Manager *manager); /* free with g_list_free() */
 

@@ -154,7 +154,7 @@ answer (const Question *question, GError **error)
   entry = load (question, error);
   if (entry != NULL && read_subject (caller, &subject, error))
     result =
-        explain (entry->settings->rules, test, &subject.caller,
+        explain (entry->settings->rules[GUEST_BUS_SYSTEM], test, &subject.caller,
                  question->running == NULL
                      || bridge_credential_has_rules (question->running, entry->settings->rules));
   g_clear_pointer (&subject.groups, g_array_unref);

@@ -77,8 +77,10 @@ static const struct
   SETTING (GROUP_CONTAINER, "PrivateUsers", setting_read_boolean, private_users, ONCE),
   SETTING (GROUP_CONTAINER, "Ephemeral", setting_read_boolean, ephemeral, ONCE),
   SETTING (GROUP_BUS, "Broadcast", setting_read_broadcast, broadcasts, WORDS),
-  SETTING (GROUP_BUS, "Alias", setting_read_alias, aliases, WORDS),
-  SETTING (GROUP_CALL, "Rule", setting_read_rule, rules, LINES),
+  SETTING (GROUP_BUS, "Alias", setting_read_alias, aliases[GUEST_BUS_SYSTEM], WORDS),
+  SETTING (GROUP_BUS, "SessionAlias", setting_read_alias, aliases[GUEST_BUS_SESSION], WORDS),
+  SETTING (GROUP_CALL, "Rule", setting_read_rule, rules[GUEST_BUS_SYSTEM], LINES),
+  SETTING (GROUP_CALL, "SessionRule", setting_read_rule, rules[GUEST_BUS_SESSION], LINES),
 };
 
 typedef struct
@@ -122,8 +124,11 @@ machine_settings_new (void)
   settings->private_users = TRUE;
   settings->disks = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_disk_free);
   settings->broadcasts = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_broadcast_free);
-  settings->aliases = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_alias_free);
-  settings->rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      settings->aliases[bus] = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_alias_free);
+      settings->rules[bus] = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
+    }
   return settings;
 }
 
@@ -137,8 +142,11 @@ machine_settings_free (MachineSettings *settings)
   g_free (settings->root);
   g_ptr_array_unref (settings->disks);
   g_ptr_array_unref (settings->broadcasts);
-  g_ptr_array_unref (settings->aliases);
-  g_ptr_array_unref (settings->rules);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      g_ptr_array_unref (settings->aliases[bus]);
+      g_ptr_array_unref (settings->rules[bus]);
+    }
   g_free (settings);
 }
 
@@ -165,12 +173,19 @@ enter_group (Reading *reading, GError **error)
       lines->name);
 }
 
+static gpointer
+last_of (const GPtrArray *array)
+{
+  return array->pdata[array->len - 1];
+}
+
 /* Those that are looked at again once the file is read: messages point to them. */
 static void
 remember_line (Reading *reading, guint number)
 {
   MachineSettings *settings = reading->settings;
   const char *key = settings_table[number].key;
+  GuestBus bus = g_str_has_prefix (key, "Session") ? GUEST_BUS_SESSION : GUEST_BUS_SYSTEM;
   guint line = reading->lines->line;
 
   if (g_str_equal (key, "Kernel"))
@@ -180,11 +195,11 @@ remember_line (Reading *reading, guint number)
   else if (g_str_equal (key, "Root"))
     settings->root_line = line;
   else if (g_str_equal (key, "Disk"))
-    ((MachineDisk *) settings->disks->pdata[settings->disks->len - 1])->line = line;
-  else if (g_str_equal (key, "Alias"))
-    ((MachineAlias *) settings->aliases->pdata[settings->aliases->len - 1])->line = line;
-  else if (g_str_equal (key, "Rule"))
-    call_rule_set_line (settings->rules->pdata[settings->rules->len - 1], line);
+    ((MachineDisk *) last_of (settings->disks))->line = line;
+  else if (g_str_equal (key, "Alias") || g_str_equal (key, "SessionAlias"))
+    ((MachineAlias *) last_of (settings->aliases[bus]))->line = line;
+  else if (g_str_equal (key, "Rule") || g_str_equal (key, "SessionRule"))
+    call_rule_set_line (last_of (settings->rules[bus]), line);
 }
 
 /* One value of setting number `number`, of which a list has several. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "call-rule.h"
+#include "guest-bus.h"
 
 typedef enum
 {
@@ -42,7 +43,7 @@ typedef struct
   char *interface; /* NULL: every interface */
 } MachineBroadcast;
 
-/* One entry of Alias=: EXPORTED:ALIAS. */
+/* One entry of Alias= or SessionAlias=: EXPORTED:ALIAS. */
 typedef struct
 {
   char *exported;
@@ -76,11 +77,11 @@ typedef struct
   gboolean ephemeral;     /* Ephemeral=no (default): --volatile=overlay; needs PrivateUsers=no */
 
   /* [Bus] */
-  GPtrArray *broadcasts; /* MachineBroadcast */
-  GPtrArray *aliases;    /* MachineAlias */
+  GPtrArray *broadcasts;             /* MachineBroadcast, of the system bus */
+  GPtrArray *aliases[N_GUEST_BUSES]; /* MachineAlias: Alias=, SessionAlias= */
 
   /* [Call] */
-  GPtrArray *rules; /* CallRule, with their lines: Rule=, may be repeated */
+  GPtrArray *rules[N_GUEST_BUSES]; /* CallRule, with their lines: Rule=, SessionRule= */
 } MachineSettings;
 
 void machine_settings_free (MachineSettings *settings);

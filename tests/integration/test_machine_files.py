@@ -109,7 +109,7 @@ def test_invalid_utf8(host):
     ("a" * 64, "is not a machine name"),
     ("a:" * 8 + "a", "is not a machine name"),
     ("a" * 63 + "." + "b" * 40, "is not a machine name"),
-    ("a" * 50 + ":" + "b" * 50, "the paths of its sockets leave room for 87"),
+    ("a" * 50 + ":" + "b" * 50, "the paths of its sockets leave room for 82"),
 ])
 def test_a_name_that_is_not_a_name(host, name, why):
     """Such a machine has no line to name: its file and the reason are told."""

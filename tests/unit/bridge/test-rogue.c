@@ -77,6 +77,8 @@ answer_opening (Connection *connection, const WireHeader *call, bool subscribe)
   wire_writer_string (body, subscribe ? "rogue" : ":1.99");
   mark = wire_writer_begin_array (body, 8);
   wire_writer_begin_struct (body);
+  if (subscribe)
+    wire_writer_string (body, "system");
   wire_writer_string (body, ECHO_NAME);
   wire_writer_string (body, OWNER);
   if (subscribe)
@@ -86,7 +88,7 @@ answer_opening (Connection *connection, const WireHeader *call, bool subscribe)
   send_message (connection,
                 (WireHeader){ .type = WIRE_METHOD_RETURN,
                               .reply_serial = call->serial,
-                              .signature = subscribe ? "sa(ssb)" : "sa(ss)" },
+                              .signature = subscribe ? "sa(sssb)" : "sa(ss)" },
                 body);
 }
 
@@ -156,6 +158,7 @@ flap (Connection *connection, uint32_t serial)
       g_autofree char *owner = g_strdup_printf (":2.%d", i);
       WireWriter *body = wire_writer_new ();
 
+      wire_writer_string (body, "system");
       wire_writer_string (body, ECHO_NAME);
       wire_writer_string (body, i < N_FLAPS ? owner : OWNER);
       wire_writer_boolean (body, false);
@@ -164,7 +167,7 @@ flap (Connection *connection, uint32_t serial)
                                   .path = "/org/tombolo/Agent1",
                                   .interface = "org.tombolo.Agent1",
                                   .member = "ExportChanged",
-                                  .signature = "ssb" },
+                                  .signature = "sssb" },
                     body);
     }
   send_reply (connection, serial);

@@ -30,6 +30,11 @@ static const struct
   { HEAD "[Bus]\nAlias=a.b\n", "Alias=" },
   { HEAD "[Call]\nRule=7 allow a.b\n", NULL },
   { HEAD "[Call]\nRule=allow a.b\n", "Rule=" },
+  { HEAD "[Call]\nSessionRule=7 allow a.b\n", NULL },
+  { HEAD "[Call]\nSessionRule=allow a.b\n", "SessionRule=" },
+  { HEAD "[Bus]\nSessionAlias=a.b:x.y\nAlias=a.b:x.y\n", NULL },
+  { HEAD "[Bus]\nSessionAlias=a.b\n", "SessionAlias=" },
+  { HEAD "[Bus]\nSessionBroadcast=a.b\n", "SessionBroadcast=" },
   { HEAD "[Call]\nRule=7 permit a.b\n", "Rule=" },
   { HEAD "[Call]\nMachine=work\n", "Machine=" },
 };
@@ -53,13 +58,18 @@ test_table (void)
 static void
 test_lookup (void)
 {
-  static const char text[] = HEAD "[Bus]\nBroadcast=a.b\nBroadcast=c.d@e.f\nAlias=a.b:x.y\n";
+  static const char text[] = HEAD "[Bus]\nBroadcast=a.b\nBroadcast=c.d@e.f\nAlias=a.b:x.y\n"
+                                  "SessionAlias=c.d:z.z\n";
   g_autoptr (BridgeSettings) settings = bridge_settings_from_text (text, strlen (text), NULL);
-  g_autofree char *given = bridge_settings_get_alias (settings, "a.b");
-  g_autofree char *derived = bridge_settings_get_alias (settings, "c.d");
+  g_autofree char *given = bridge_settings_get_alias (settings, GUEST_BUS_SYSTEM, "a.b");
+  g_autofree char *derived = bridge_settings_get_alias (settings, GUEST_BUS_SYSTEM, "c.d");
+  g_autofree char *session_given = bridge_settings_get_alias (settings, GUEST_BUS_SESSION, "c.d");
+  g_autofree char *session_derived = bridge_settings_get_alias (settings, GUEST_BUS_SESSION, "a.b");
 
   g_assert_cmpstr (given, ==, "x.y");
   g_assert_cmpstr (derived, ==, "org.tombolo.Guest1.work.c.d");
+  g_assert_cmpstr (session_given, ==, "z.z");
+  g_assert_cmpstr (session_derived, ==, "org.tombolo.GuestSession1.work.a.b");
   g_assert_true (bridge_settings_broadcast (settings, "a.b", "any.interface"));
   g_assert_true (bridge_settings_broadcast (settings, "c.d", "e.f"));
   g_assert_false (bridge_settings_broadcast (settings, "c.d", "e.g"));

@@ -260,7 +260,7 @@ static void
 listen_on_socket (World *world)
 {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
-  g_autofree char *path = get_path (world, "bus");
+  g_autofree char *path = get_path (world, "work");
 
   g_strlcpy (address.sun_path, path, sizeof address.sun_path);
   world->socket = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -454,7 +454,7 @@ world_new (void)
   g_assert_nonnull (world->directory);
   world->host_address = g_strdup_printf ("unix:path=%s/host-bus", world->directory);
   world->guest_address = g_strdup_printf ("unix:path=%s/guest-bus", world->directory);
-  world->socket_address = g_strdup_printf ("unix:path=%s/bus", world->directory);
+  world->socket_address = g_strdup_printf ("unix:path=%s/work", world->directory);
 
   enter_namespaces (world);
   make_link (world);

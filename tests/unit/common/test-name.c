@@ -48,6 +48,12 @@ static const struct
   { A63 ":" A63 ":", "a label is empty" },
   { A63 ":" A63 ":a", "longer than 128" },
   { "a:b:c:d:e:f:g:h:i", "more than 8" },
+  /* A machine's session bus socket is another's system bus socket by no name. */
+  { "work.session", "ends in “.session”" },
+  { "team:work.session", "ends in “.session”" },
+  { "work.session:web", NULL },
+  { "session", NULL },
+  { "work.sessions", NULL },
 };
 
 static void
@@ -141,21 +147,74 @@ test_no_paths (void)
 static void
 test_alias (void)
 {
-  g_autofree char *alias = machine_name_to_alias ("work", "org.freedesktop.hostname1");
-  g_autofree char *escaped = machine_name_to_alias ("a.b:7", "org.x.y");
+  g_autofree char *alias =
+      machine_name_to_alias ("work", GUEST_BUS_SYSTEM, "org.freedesktop.hostname1");
+  g_autofree char *escaped = machine_name_to_alias ("a.b:7", GUEST_BUS_SYSTEM, "org.x.y");
+  g_autofree char *session =
+      machine_name_to_alias ("work", GUEST_BUS_SESSION, "org.freedesktop.systemd1");
   gsize prefix = strlen (TOMBOLO_GUEST_PREFIX ".work.");
 
   g_assert_cmpstr (alias, ==, "org.tombolo.Guest1.work.org.freedesktop.hostname1");
   g_assert_cmpstr (escaped, ==, "org.tombolo.Guest1.a_2eb_3a7.org.x.y");
+  g_assert_cmpstr (session, ==, "org.tombolo.GuestSession1.work.org.freedesktop.systemd1");
 
   for (gsize length = LIMIT_NAME_LENGTH - prefix - 1; length <= LIMIT_NAME_LENGTH - prefix + 1;
        length++)
     {
       g_autofree char *exported = g_strnfill (length, 'a');
-      g_autofree char *long_alias = machine_name_to_alias ("work", exported);
+      g_autofree char *long_alias = machine_name_to_alias ("work", GUEST_BUS_SYSTEM, exported);
 
       g_assert_cmpint (long_alias != NULL, ==, prefix + length <= LIMIT_NAME_LENGTH);
     }
+}
+
+static const struct
+{
+  const char *name;
+  const char *rest; /* NULL: no prefix of ours */
+  GuestBus bus;
+} prefixes[] = {
+  { "org.tombolo.Guest1.work.a", "work.a", GUEST_BUS_SYSTEM },
+  { "org.tombolo.GuestSession1.work.a", "work.a", GUEST_BUS_SESSION },
+  { "org.tombolo.Guest1.", "", GUEST_BUS_SYSTEM },
+  { "org.tombolo.Guest1", NULL, 0 },
+  { "org.tombolo.GuestSession1", NULL, 0 },
+  { "org.tombolo.GuestSession12.work.a", NULL, 0 },
+  { "org.tombolo.GuestSession.work.a", NULL, 0 },
+  { "org.tombolo.Host1", NULL, 0 },
+  { "", NULL, 0 },
+};
+
+static void
+test_prefixes (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (prefixes); i++)
+    {
+      GuestBus bus = N_GUEST_BUSES;
+
+      g_assert_cmpstr (guest_bus_split_prefix (prefixes[i].name, &bus), ==, prefixes[i].rest);
+      g_assert_cmpint (bus, ==, prefixes[i].rest != NULL ? prefixes[i].bus : N_GUEST_BUSES);
+    }
+}
+
+static void
+test_bus_words (void)
+{
+  static const char *const bad[] = { "", "System", "sessions", "session ", "user", "sessio" };
+  g_autofree char *system = machine_name_to_bus_socket ("a.b:7", GUEST_BUS_SYSTEM);
+  g_autofree char *session = machine_name_to_bus_socket ("a.b:7", GUEST_BUS_SESSION);
+  GuestBus bus;
+
+  for (GuestBus each = 0; each < N_GUEST_BUSES; each++)
+    {
+      g_assert_true (guest_bus_from_string (guest_bus_to_string (each), &bus));
+      g_assert_cmpint (bus, ==, each);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    g_assert_false (guest_bus_from_string (bad[i], &bus));
+
+  g_assert_cmpstr (system, ==, "a.b:7");
+  g_assert_cmpstr (session, ==, "a.b:7.session");
 }
 
 static const struct
@@ -285,6 +344,8 @@ main (int argc, char **argv)
   g_test_add_func ("/common/name/paths", test_paths);
   g_test_add_func ("/common/name/no-paths", test_no_paths);
   g_test_add_func ("/common/name/alias", test_alias);
+  g_test_add_func ("/common/name/prefixes", test_prefixes);
+  g_test_add_func ("/common/name/bus-words", test_bus_words);
   g_test_add_func ("/common/name/units", test_units);
   g_test_add_func ("/common/name/interface", test_interface);
   g_test_add_func ("/common/name/mac", test_mac);

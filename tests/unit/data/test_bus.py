@@ -55,10 +55,14 @@ OWN_TABLE = [
     ("tombolo-bridge", "org.tombolo.Guest1", True),
     ("tombolo-bridge", "org.tombolo.Guest1.work.org.example", True),
     ("tombolo-bridge", "org.tombolo.Guest12.work", False),
+    ("tombolo-bridge", "org.tombolo.GuestSession1", True),
+    ("tombolo-bridge", "org.tombolo.GuestSession1.work.org.example", True),
+    ("tombolo-bridge", "org.tombolo.GuestSession12.work", False),
     ("tombolo-bridge", "org.freedesktop.NetworkManager", False),
     ("other", "org.tombolo.Host1", False),
     ("other", "org.tombolo.Guest1", False),
     ("other", "org.tombolo.Guest1.work.org.example", False),
+    ("other", "org.tombolo.GuestSession1.work.org.example", False),
 ]
 
 
@@ -138,9 +142,11 @@ class Policies(unittest.TestCase):
             ("tombolo", "org.tombolo.Host1", "org.tombolo.Host1.Bridge", False),
             ("tombolo-bridge", "org.tombolo.Host1", "org.tombolo.Host1.Bridge", True),
             ("other", "org.tombolo.Guest1", "org.example.Any", True),
+            ("other", "org.tombolo.GuestSession1", "org.example.Any", True),
         ]
         self.hold("tombolo", "org.tombolo.Host1")
         self.hold("tombolo-bridge", "org.tombolo.Guest1")
+        self.hold("tombolo-bridge", "org.tombolo.GuestSession1")
         for user, name, interface, allowed in table:
             with self.subTest(user=user, name=name, interface=interface):
                 answer = self.call(user, "--timeout=300ms", name, "/x", interface, "M")

@@ -9,8 +9,9 @@
 static const struct
 {
   const char *text;
-  const char *names;   /* joined by blanks; NULL: refused */
+  const char *names;   /* of the system bus, joined by blanks; NULL: refused */
   const char *problem; /* in the message, with the line */
+  const char *session; /* names of the session bus; NULL: none */
 } cases[] = {
   { "", "", NULL },
   { "# nothing\n\n; at all\n", "", NULL },
@@ -21,7 +22,26 @@ static const struct
   { "[Export]\n  System = a.b  \n", "a.b", NULL },
   { "System=a.b\n", NULL, "guest.conf:1: " },
   { "[Import]\n", NULL, "[Import]" },
-  { "[Export]\nSession=a.b\n", NULL, "Session=" },
+  { "[Export]\nSession=a.b c.d\nUser=alice\n", "", NULL, "a.b c.d" },
+  { "[Export]\nUser=1000\nSystem=e.f\nSession=a.b\nSession=c.d\n", "e.f", NULL, "a.b c.d" },
+  { "[Export]\nSystem=a.b\nSession=a.b\nUser=_a.b-c1\n", "a.b", NULL, "a.b" },
+  { "[Export]\nUser=alice\n", "", NULL },
+  { "[Export]\n\nSession=a.b\nSession=c.d\n", NULL, "guest.conf:3: “Session=” does not say whose" },
+  { "[Export]\nSession=a.b a.b\nUser=alice\n", NULL, "twice" },
+  { "[Export]\nSession=:1.5\nUser=alice\n", NULL, ":1.5" },
+  { "[Export]\nUser=alice\nUser=bob\n", NULL, "guest.conf:3: User=bob is a second user" },
+  { "[Export]\nUser=alice bob\n", NULL, "guest.conf:2: User=alice bob is not" },
+  { "[Export]\nUser=-a\n", NULL, "User=-a is not" },
+  { "[Export]\nUser=.a\n", NULL, "User=.a is not" },
+  { "[Export]\nUser=a/b\n", NULL, "User=a/b is not" },
+  { "[Export]\nUser=1000a\n", NULL, "User=1000a is not" },
+  { "[Export]\nUser=root\n", NULL, "User=root is the system's own user" },
+  { "[Export]\nUser=0\n", NULL, "User=0 is the system's own user" },
+  { "[Export]\nUser=00\n", NULL, "User=00 is the system's own user" },
+  { "[Call]\nUser=alice\n", NULL, "[Call]" },
+  { "[Call]\nSessionRule=allow a.b\n", "", NULL },
+  { "[Call]\nSessionRule=ask a.b\n", NULL, "guest.conf:2: SessionRule=ask a.b: nobody can" },
+  { "[Export]\nSessionRule=allow a.b\n", NULL, "[Export]" },
   { "[Export]\nsystem=a.b\n", NULL, "system=" },
   { "[Export]\nSystem=a.b a.b\n", NULL, "twice" },
   { "[Export]\nSystem=a.b\nSystem=a.b\n", NULL, "guest.conf:3: " },
@@ -57,9 +77,11 @@ test_table (void)
       g_assert_true ((policy != NULL) == (cases[i].names != NULL));
       if (policy != NULL)
         {
-          g_autofree char *names = g_strjoinv (" ", policy->system);
+          g_autofree char *names = g_strjoinv (" ", policy->buses[GUEST_BUS_SYSTEM].names);
+          g_autofree char *session = g_strjoinv (" ", policy->buses[GUEST_BUS_SESSION].names);
 
           g_assert_cmpstr (names, ==, cases[i].names);
+          g_assert_cmpstr (session, ==, cases[i].session != NULL ? cases[i].session : "");
         }
       else
         g_assert_nonnull (strstr (error->message, cases[i].problem));
@@ -94,8 +116,39 @@ test_rule_limit (void)
       policy = guest_policy_from_text (text->str, text->len, "guest.conf", NULL);
       g_assert_true ((policy != NULL) == (n == LIMIT_CALL_RULES));
       if (policy != NULL)
-        g_assert_cmpuint (call_rule_get_line (policy->rules->pdata[n - 1]), ==, n + 1);
+        g_assert_cmpuint (call_rule_get_line (policy->buses[GUEST_BUS_SYSTEM].rules->pdata[n - 1]),
+                          ==, n + 1);
     }
+}
+
+/* The names of both buses count together. */
+static void
+test_limit_of_both (void)
+{
+  for (unsigned n = LIMIT_EXPORTED_NAMES - 1; n <= LIMIT_EXPORTED_NAMES; n++)
+    {
+      g_autoptr (GString) text = g_string_new ("[Export]\nUser=alice\nSystem=a.b\nSession=");
+      g_autoptr (GuestPolicy) policy = NULL;
+
+      for (unsigned i = 0; i < n; i++)
+        g_string_append_printf (text, " org.example.N%u", i);
+      policy = guest_policy_from_text (text->str, text->len, "guest.conf", NULL);
+      g_assert_true ((policy != NULL) == (n == LIMIT_EXPORTED_NAMES - 1));
+    }
+}
+
+/* A rule of one bus is none of the other's. */
+static void
+test_rules_of_both (void)
+{
+  static const char text[] = "[Export]\nUser=alice\n[Call]\nRule=allow a.b\n"
+                             "SessionRule=deny c.d\nSessionRule=allow *\n";
+  g_autoptr (GuestPolicy) policy = guest_policy_from_text (text, strlen (text), "f", NULL);
+
+  g_assert_cmpstr (policy->user, ==, "alice");
+  g_assert_cmpuint (policy->buses[GUEST_BUS_SYSTEM].rules->len, ==, 1);
+  g_assert_cmpuint (policy->buses[GUEST_BUS_SESSION].rules->len, ==, 2);
+  g_assert_cmpuint (call_rule_get_line (policy->buses[GUEST_BUS_SESSION].rules->pdata[1]), ==, 6);
 }
 
 static void
@@ -105,7 +158,8 @@ test_missing_file (void)
   g_autoptr (GuestPolicy) policy = guest_policy_load ("/nonexistent/guest.conf", &error);
 
   g_assert_no_error (error);
-  g_assert_null (policy->system[0]);
+  g_assert_null (policy->buses[GUEST_BUS_SYSTEM].names[0]);
+  g_assert_null (policy->buses[GUEST_BUS_SESSION].names[0]);
 }
 
 int
@@ -115,6 +169,8 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/table", test_table);
   g_test_add_func ("/policy/limit", test_limit);
   g_test_add_func ("/policy/rule-limit", test_rule_limit);
+  g_test_add_func ("/policy/limit-of-both", test_limit_of_both);
+  g_test_add_func ("/policy/rules-of-both", test_rules_of_both);
   g_test_add_func ("/policy/missing-file", test_missing_file);
   return g_test_run ();
 }

@@ -11,7 +11,9 @@ static const struct
   { "org.tombolo.Guest1.work", NULL },
   { "org.tombolo.Guest1", NULL },
   { "org.tombolo.Guest10.work.a", NULL },
-  { "org.tombolo.GuestSession1.work.a", NULL },
+  { "org.tombolo.GuestSession1.work.a", "work" },
+  { "org.tombolo.GuestSession1.work", NULL },
+  { "org.tombolo.GuestSession10.work.a", NULL },
   { ":1.5", NULL },
   { "", NULL },
 };

@@ -7,8 +7,9 @@
 static const char file[] =
     "[Machine]\nMonitor=container\n[Container]\nRoot=/srv/work\n[Bus]\n"
     "Broadcast=org.example.One\nBroadcast=org.example.Two@org.example.Interface\n"
+    "SessionAlias=org.example.One:org.example.Player\n"
     "Alias=org.example.One:org.example.Other\n"
-    "[Call]\nRule = allow  org.example.One\n# that is all\nRule=deny *\n";
+    "[Call]\nRule = allow  org.example.One\n# that is all\nSessionRule=ask *\nRule=deny *\n";
 
 static void
 test_text (void)
@@ -27,7 +28,9 @@ test_text (void)
                    "Broadcast=org.example.One\n"
                    "Broadcast=org.example.Two@org.example.Interface\n"
                    "Alias=org.example.One:org.example.Other\n"
-                   "\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\n");
+                   "SessionAlias=org.example.One:org.example.Player\n"
+                   "\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\n"
+                   "SessionRule=13 ask *\n");
 }
 
 /* The rules of the file above, and others; what stands behind them does not matter. */
@@ -39,18 +42,28 @@ test_rules (void)
     const char *text;
     gboolean same;
   } texts[] = {
-    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\n", TRUE },
-    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\n\n[X]\nRule=1\n", TRUE },
-    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\nRule=11 deny *\n", FALSE },
-    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\n", FALSE },
-    { "[Bridge]\n\n[Call]\nRule=10 allow  org.example.One\nRule=12 deny *\nRule=13 deny *\n",
+    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nSessionRule=13 ask *\n",
+      TRUE },
+    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nSessionRule=13 ask *\n"
+      "\n[X]\nRule=1\n",
+      TRUE },
+    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=12 deny *\nSessionRule=13 ask *\n",
+      FALSE },
+    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nSessionRule=13 deny *\n",
+      FALSE },
+    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nRule=13 ask *\n",
+      FALSE },
+    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\n", FALSE },
+    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nSessionRule=13 ask *\n"
+      "SessionRule=15 deny *\n",
       FALSE },
     { "[Bridge]\n\n[Call]\n", FALSE },
     { "[Bridge]\n", FALSE },
   };
   g_autoptr (MachineSettings) settings =
       machine_settings_from_text (file, strlen (file), "work.machine", NULL);
-  g_autoptr (GPtrArray) none = g_ptr_array_new ();
+  g_autoptr (GPtrArray) empty = g_ptr_array_new ();
+  GPtrArray *none[N_GUEST_BUSES] = { empty, empty };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     g_assert_cmpint (bridge_credential_has_rules (texts[i].text, settings->rules), ==,

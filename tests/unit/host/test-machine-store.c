@@ -217,33 +217,76 @@ test_missing_comes (Fixture *fixture, gconstpointer data)
 static const struct
 {
   const char *alias;
-  const char *word; /* NULL: it is good */
+  const char *word;         /* as Alias=; NULL: it is good */
+  const char *session_word; /* as SessionAlias= */
 } aliases[] = {
-  { "org.example.Hostname", NULL },
-  { "org.tombolo.Guest1.work.org.example.Short", NULL },
-  { "org.tombolo.Guest1", "work.machine:6: " },
-  { "org.tombolo.Guest1.work", "work.machine:6: " },
-  { "org.tombolo.Guest1.net.org.example.A", "work.machine:6: " },
-  { "org.tombolo.Guest1.work2.org.example.A", "work.machine:6: " },
-  { "org.tombolo.Host1", "work.machine:6: " },
+  { "org.example.Hostname", NULL, NULL },
+  { "org.tombolo.Guest1.work.org.example.Short", NULL, "work.machine:6: " },
+  { "org.tombolo.GuestSession1.work.org.example.Short", "work.machine:6: ", NULL },
+  { "org.tombolo.Guest1", "work.machine:6: ", "work.machine:6: " },
+  { "org.tombolo.GuestSession1", "work.machine:6: ", "work.machine:6: " },
+  { "org.tombolo.Guest1.work", "work.machine:6: ", "work.machine:6: " },
+  { "org.tombolo.Guest1.net.org.example.A", "work.machine:6: ", "work.machine:6: " },
+  { "org.tombolo.Guest1.work2.org.example.A", "work.machine:6: ", "work.machine:6: " },
+  { "org.tombolo.GuestSession1.net.org.example.A", "work.machine:6: ", "work.machine:6: " },
+  { "org.tombolo.Host1", "work.machine:6: ", "work.machine:6: " },
 };
+
+static void
+check_alias (Fixture *fixture, const char *key, const char *alias, const char *word)
+{
+  g_autofree char *text = g_strdup_printf (GOOD "[Bus]\n%s=org.example.A:%s\n", key, alias);
+  g_autoptr (MachineEntry) entry = NULL;
+
+  write_file (fixture->admin, "work.machine", text, -1);
+  entry = machine_entry_load (fixture->admin, "work.machine", FALSE);
+  g_test_message ("%s=%s", key, alias);
+  g_assert_cmpint (entry->error == NULL, ==, word == NULL);
+  if (word != NULL)
+    g_assert_nonnull (strstr (entry->error->message, word));
+}
 
 static void
 test_aliases (Fixture *fixture, gconstpointer data)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (aliases); i++)
     {
-      g_autofree char *text =
-          g_strdup_printf (GOOD "[Bus]\nAlias=org.example.A:%s\n", aliases[i].alias);
-      g_autoptr (MachineEntry) entry = NULL;
-
-      write_file (fixture->admin, "work.machine", text, -1);
-      entry = machine_entry_load (fixture->admin, "work.machine", FALSE);
-      g_test_message ("%s", aliases[i].alias);
-      g_assert_cmpint (entry->error == NULL, ==, aliases[i].word == NULL);
-      if (aliases[i].word != NULL)
-        g_assert_nonnull (strstr (entry->error->message, aliases[i].word));
+      check_alias (fixture, "Alias", aliases[i].alias, aliases[i].word);
+      check_alias (fixture, "SessionAlias", aliases[i].alias, aliases[i].session_word);
     }
+}
+
+/* Neither two names of one machine have the same alias, of whatever bus, nor two machines'. */
+static void
+test_session_aliases (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GHashTable) entries = NULL;
+  MachineEntry *entry;
+
+  write_file (fixture->admin, "a.machine",
+              GOOD "[Bus]\nAlias=org.example.A:org.example.X\n"
+                   "SessionAlias=org.example.B:org.example.X\n",
+              -1);
+  write_file (fixture->admin, "b.machine", GOOD "[Bus]\nAlias=org.example.A:org.example.Y\n", -1);
+  write_file (fixture->admin, "c.machine", GOOD "[Bus]\nSessionAlias=org.example.A:org.example.Y\n",
+              -1);
+  write_file (fixture->created, "d.machine",
+              QEMU "[Bus]\nSessionAlias=org.example.A:org.example.Z\n", -1);
+  write_file (fixture->created, "e.machine", QEMU "[Call]\nSessionRule=allow *\n", -1);
+  entries = machine_store_load (fixture->admin, fixture->created);
+
+  entry = g_hash_table_lookup (entries, "a");
+  g_assert_nonnull (strstr (entry->error->message, "a.machine:7: SessionAlias="));
+  g_assert_nonnull (strstr (entry->error->message, "other bus"));
+  entry = g_hash_table_lookup (entries, "b");
+  g_assert_no_error (entry->error);
+  entry = g_hash_table_lookup (entries, "c");
+  g_assert_nonnull (strstr (entry->error->message, "c.machine:6: SessionAlias="));
+  g_assert_nonnull (strstr (entry->error->message, "b.machine has that alias"));
+  entry = g_hash_table_lookup (entries, "d");
+  g_assert_nonnull (strstr (entry->error->message, "cannot have Alias= or SessionAlias="));
+  entry = g_hash_table_lookup (entries, "e");
+  g_assert_nonnull (strstr (entry->error->message, "rule that allows"));
 }
 
 static void
@@ -297,8 +340,8 @@ static void
 test_name (void)
 {
   g_autofree char *label = g_strnfill (LIMIT_MACHINE_LABEL_LENGTH, 'a');
-  g_autofree char *longest = g_strdup_printf ("%s:%.23s", label, label);
-  g_autofree char *longer = g_strdup_printf ("%s:%.24s", label, label);
+  g_autofree char *longest = g_strdup_printf ("%s:%.18s", label, label);
+  g_autofree char *longer = g_strdup_printf ("%s:%.19s", label, label);
   g_autoptr (GError) error = NULL;
 
   g_assert_true (machine_store_check_name (longest, &error));
@@ -321,6 +364,7 @@ main (int argc, char **argv)
   ADD ("missing-comes", test_missing_comes);
   ADD ("aliases", test_aliases);
   ADD ("shared-aliases", test_shared_aliases);
+  ADD ("session-aliases", test_session_aliases);
   ADD ("create", test_create);
   g_test_add_func ("/host/machine-store/name", test_name);
   return g_test_run ();

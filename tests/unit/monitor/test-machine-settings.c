@@ -99,6 +99,12 @@ static const struct
   { QEMU_KERNEL "[Call]\nRule=allow\n", "f:6: Rule=allow: it needs" },
   { QEMU_KERNEL "[Call]\nAllow=a.b\n", "f:6: unknown key Allow=" },
   { QEMU_KERNEL "[Bus]\nRule=allow a.b\n", "f:6: unknown key Rule=" },
+  { QEMU_KERNEL "[Bus]\nSessionAlias=a.b\n", "f:6: SessionAlias=a.b: write EXPORTED:ALIAS" },
+  { QEMU_KERNEL "[Bus]\nSessionAlias=a.b:c.d a.b:e.f\n",
+    "f:6: SessionAlias=a.b:e.f: one of the two" },
+  { QEMU_KERNEL "[Bus]\nSessionBroadcast=a.b\n", "f:6: unknown key SessionBroadcast=" },
+  { QEMU_KERNEL "[Call]\nSessionRule=allow\n", "f:6: SessionRule=allow: it needs" },
+  { QEMU_KERNEL "[Bus]\nSessionRule=allow a.b\n", "f:6: unknown key SessionRule=" },
 
   /* What belongs together. */
   { QEMU, "f:2: there is nothing to boot" },
@@ -157,7 +163,9 @@ test_defaults (void)
   g_assert_cmpuint (qemu->cpus, ==, 1);
   g_assert_null (qemu->initrd);
   g_assert_null (qemu->command_line);
-  g_assert_cmpuint (qemu->disks->len + qemu->aliases->len + qemu->broadcasts->len, ==, 0);
+  g_assert_cmpuint (qemu->disks->len + qemu->broadcasts->len, ==, 0);
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    g_assert_cmpuint (qemu->aliases[bus]->len + qemu->rules[bus]->len, ==, 0);
 
   g_assert_cmpint (container->monitor, ==, MONITOR_CONTAINER);
   g_assert_cmpuint (container->memory, ==, 0);
@@ -174,6 +182,7 @@ test_everything (void)
       read_good ("  # indented comment\n\t[Machine]\nDescription = \xc3\x9c  x; y # z \n"
                  "Monitor=qemu\nAgent=no\nStart=boot\nMemory=4194304K\nCPUs=007\n\n"
                  "[Bus]\nBroadcast=a.b  c.d@e.f\t\nBroadcast=a.b@e.f\nAlias=a.b:g.h i.j:k.l\n"
+                 "SessionAlias=a.b:m.n\n"
                  "[Qemu]\nType=microvm\nKernel=/k with space\nInitrd=/i\n"
                  "CommandLine=a=b  \"c d\"\nDisk=/x:1:qcow2:ro\nDisk=/y:raw");
   const MachineBroadcast *broadcast;
@@ -208,10 +217,15 @@ test_everything (void)
   g_assert_cmpstr (broadcast->name, ==, "c.d");
   g_assert_cmpstr (broadcast->interface, ==, "e.f");
 
-  g_assert_cmpuint (settings->aliases->len, ==, 2);
-  alias = settings->aliases->pdata[1];
+  g_assert_cmpuint (settings->aliases[GUEST_BUS_SYSTEM]->len, ==, 2);
+  alias = settings->aliases[GUEST_BUS_SYSTEM]->pdata[1];
   g_assert_cmpstr (alias->exported, ==, "i.j");
   g_assert_cmpstr (alias->alias, ==, "k.l");
+  g_assert_cmpuint (settings->aliases[GUEST_BUS_SESSION]->len, ==, 1);
+  alias = settings->aliases[GUEST_BUS_SESSION]->pdata[0];
+  g_assert_cmpstr (alias->exported, ==, "a.b");
+  g_assert_cmpstr (alias->alias, ==, "m.n");
+  g_assert_cmpuint (alias->line, ==, 14);
 }
 
 static void
@@ -393,13 +407,18 @@ static void
 test_rules (void)
 {
   g_autoptr (MachineSettings) settings =
-      read_good (QEMU_KERNEL "[Call]\n\nRule=allow a.b arg0='two words'\nRule=deny *\n");
+      read_good (QEMU_KERNEL "[Call]\n\nRule=allow a.b arg0='two words'\nRule=deny *\n"
+                             "SessionRule=ask c.d\n");
+  const GPtrArray *rules = settings->rules[GUEST_BUS_SYSTEM];
+  const GPtrArray *session_rules = settings->rules[GUEST_BUS_SESSION];
 
-  g_assert_cmpuint (settings->rules->len, ==, 2);
-  g_assert_cmpstr (call_rule_get_text (settings->rules->pdata[0]), ==,
-                   "allow a.b arg0='two words'");
-  g_assert_cmpuint (call_rule_get_line (settings->rules->pdata[0]), ==, 7);
-  g_assert_cmpuint (call_rule_get_line (settings->rules->pdata[1]), ==, 8);
+  g_assert_cmpuint (rules->len, ==, 2);
+  g_assert_cmpstr (call_rule_get_text (rules->pdata[0]), ==, "allow a.b arg0='two words'");
+  g_assert_cmpuint (call_rule_get_line (rules->pdata[0]), ==, 7);
+  g_assert_cmpuint (call_rule_get_line (rules->pdata[1]), ==, 8);
+  g_assert_cmpuint (session_rules->len, ==, 1);
+  g_assert_cmpstr (call_rule_get_text (session_rules->pdata[0]), ==, "ask c.d");
+  g_assert_cmpuint (call_rule_get_line (session_rules->pdata[0]), ==, 9);
 }
 
 static void
