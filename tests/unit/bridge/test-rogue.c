@@ -10,10 +10,11 @@
 #include "credential.h"
 #include "event-loop.h"
 #include "limit.h"
+#include "rogue-lies.h"
 #include "session.h"
 #include "world.h"
 
-#define OWNER ":1.7"
+#define OWNER ROGUE_OWNER
 
 #define FLOOD_SIZE ((size_t) 4 * 1024 * 1024)
 #define N_FLAPS 1000
@@ -69,6 +70,18 @@ send_signal (Connection *connection, const char *sender)
 
 /* A subscription and a channel's opening are the same but for the elements of the list. */
 static void
+write_export (WireWriter *body, const char *name, const char *owner, bool subscribe)
+{
+  wire_writer_begin_struct (body);
+  if (subscribe)
+    wire_writer_string (body, "system");
+  wire_writer_string (body, name);
+  wire_writer_string (body, owner);
+  if (subscribe)
+    wire_writer_boolean (body, false);
+}
+
+static void
 answer_opening (Connection *connection, const WireHeader *call, bool subscribe)
 {
   WireWriter *body = wire_writer_new ();
@@ -76,13 +89,8 @@ answer_opening (Connection *connection, const WireHeader *call, bool subscribe)
 
   wire_writer_string (body, subscribe ? "rogue" : ":1.99");
   mark = wire_writer_begin_array (body, 8);
-  wire_writer_begin_struct (body);
-  if (subscribe)
-    wire_writer_string (body, "system");
-  wire_writer_string (body, ECHO_NAME);
-  wire_writer_string (body, OWNER);
-  if (subscribe)
-    wire_writer_boolean (body, false);
+  write_export (body, ECHO_NAME, OWNER, subscribe);
+  write_export (body, LAZY_NAME, ROGUE_LAZY_OWNER, subscribe);
   wire_writer_end_array (body, mark);
 
   send_message (connection,
@@ -198,9 +206,30 @@ tell_churned (Connection *connection, uint32_t serial)
 }
 
 static void
-misbehave (Connection *connection, const WireHeader *call)
+tell_answer (Connection *connection, uint32_t serial)
+{
+  WireWriter *body = wire_writer_new ();
+
+  wire_writer_string (body, rogue_steal_answer ());
+  send_message (
+      connection,
+      (WireHeader){
+          .type = WIRE_METHOD_RETURN, .reply_serial = serial, .sender = OWNER, .signature = "s" },
+      body);
+}
+
+static void
+misbehave (Connection *connection, const WireMessage *message)
 {
   static const uint8_t huge[16] = { 'l', 2, 1, 1, 0, 0, 0, 0x7f, 1, 0, 0, 0, 8, 0, 0, 0 };
+  const WireHeader *call = &message->header;
+  const char *name = NULL;
+  WireReader reader;
+
+  wire_reader_init (&reader, message);
+  wire_reader_string (&reader, &name);
+  if (rogue_lie (connection, call, name))
+    return;
 
   if (g_str_equal (call->member, "BadSerial"))
     send_reply (connection, call->serial + 1000);
@@ -208,7 +237,7 @@ misbehave (Connection *connection, const WireHeader *call)
     send_message (connection,
                   (WireHeader){ .type = WIRE_METHOD_CALL, .path = "/", .member = "Hello" }, NULL);
   else if (g_str_equal (call->member, "Spoof"))
-    send_signal (connection, ":1.66");
+    send_signal (connection, ROGUE_STRANGER);
   else if (g_str_equal (call->member, "Nameless"))
     send_signal (connection, NULL);
   else if (g_str_equal (call->member, "Garbage"))
@@ -233,6 +262,8 @@ misbehave (Connection *connection, const WireHeader *call)
     churn (connection, call->serial);
   else if (g_str_equal (call->member, "Churned"))
     tell_churned (connection, call->serial);
+  else if (g_str_equal (call->member, "LastAnswer"))
+    tell_answer (connection, call->serial);
   else if (g_str_equal (call->member, "Close"))
     connection_abort (connection, 0);
   else
@@ -244,7 +275,9 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
 {
   const WireHeader *header = &message->header;
 
-  if (g_str_equal (header->member, "Subscribe"))
+  if (header->type != WIRE_METHOD_CALL)
+    rogue_take_answer (header);
+  else if (g_str_equal (header->member, "Subscribe"))
     {
       agent = connection;
       answer_opening (connection, header, true);
@@ -258,8 +291,8 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
           connection_abort (connection, 0);
         }
     }
-  else if (!g_str_equal (header->member, "AddMatch") && !g_str_equal (header->member, "SetCaller"))
-    misbehave (connection, header);
+  else if ((header->flags & WIRE_NO_REPLY_EXPECTED) == 0)
+    misbehave (connection, message);
 }
 
 static void
