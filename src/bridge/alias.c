@@ -281,7 +281,11 @@ alias_send_signal (Alias *alias, const WireMessage *signal, const char *destinat
 uint32_t
 alias_send_call (Alias *alias, const WireMessage *call, const char *destination)
 {
-  return owned_name_send_call (alias->name, call, destination);
+  WireMessage plain = *call;
+
+  /* No guest asks the host's users for a password. */
+  plain.header.flags &= WIRE_NO_REPLY_EXPECTED;
+  return owned_name_send_call (alias->name, &plain, destination);
 }
 
 void

@@ -3,6 +3,7 @@
  * agent that is called back as BlueZ's is, ticks for who subscribed, and property changes between
  * large replies. Runs in a guest, or on any bus; every caller may do everything. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

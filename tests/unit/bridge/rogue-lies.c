@@ -326,6 +326,20 @@ call_good (const Lie *lie)
   answer (lie);
 }
 
+/* In the other byte order, written by hand. */
+static void
+call_swapped (const Lie *lie)
+{
+  static const uint8_t text[] = { 0, 0, 0, 7, 's', 'w', 'a', 'p', 'p', 'e', 'd', 0 };
+  static const uint8_t reversed[] = { 7, 0, 0, 0, 's', 'w', 'a', 'p', 'p', 'e', 'd', 0 };
+  bool little = wire_native_byte_order () == 'l';
+  WireHeader header = make_call (ROGUE_OWNER, 9);
+
+  header.byte_order = little ? 'B' : 'l';
+  connection_send (lie->connection, &header, little ? text : reversed, sizeof text);
+  answer (lie);
+}
+
 /* --- Bytes that are no message --- */
 
 /* A reply with this body, whatever it is. */
@@ -498,6 +512,7 @@ static const struct
   { "CallDescriptors", call_descriptors },
   { "CallTenThousand", call_ten_thousand },
   { "CallGood", call_good },
+  { "CallSwapped", call_swapped },
   { "BadUtf8", bad_utf8 },
   { "BadPadding", bad_padding },
   { "BadBoolean", bad_boolean },

@@ -157,6 +157,7 @@ static const struct
   { "CallSerialTwice", DISCONNECTED, NULL, 0, 1 },
   { "CallDescriptors", DISCONNECTED, NULL, 0, 0 },
   { "CallGood", NULL, NULL, 0, 1 },
+  { "CallSwapped", NULL, NULL, 0, 1 },
 
   /* Bytes. */
   { "BadUtf8", DISCONNECTED, NULL, 0, 0 },
@@ -206,6 +207,8 @@ check_lie (Client *client, Client *bystander, gsize i)
   g_assert_cmpuint (client->n_signals, ==, cases[i].n_signals);
   g_assert_cmpuint (client->n_calls, ==, cases[i].n_calls);
   g_assert_cmpuint (client->n_answers, ==, 0);
+  if (strcmp (cases[i].member, "CallSwapped") == 0)
+    g_assert_cmpstr (client->text, ==, "swapped");
 
   expect_echo (bystander);
   dispatch (bystander, 20000);

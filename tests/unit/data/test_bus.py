@@ -152,8 +152,27 @@ class Policies(unittest.TestCase):
                 answer = self.call(user, "--timeout=300ms", name, "/x", interface, "M")
                 self.assertEqual("Access denied" not in answer.stderr, allowed, answer.stderr)
 
+    def test_callbacks(self):
+        """Callers are called back by the bridge, on the listed interfaces; by nobody else."""
+        caller = self.hold("other", None)
+        table = [
+            ("tombolo-bridge", "org.bluez.Agent1", True),
+            ("tombolo-bridge", "net.connman.iwd.Agent", True),
+            ("tombolo-bridge", "org.bluez.Agent12", False),
+            ("tombolo-bridge", "org.freedesktop.DBus.Properties", False),
+            ("tombolo-bridge", "org.freedesktop.DBus.Peer", False),
+            ("tombolo-bridge", "org.freedesktop.PolicyKit1.AuthenticationAgent", False),
+            ("tombolo", "org.bluez.Agent1", False),
+            ("other", "org.bluez.Agent1", False),
+        ]
+        for user, interface, allowed in table:
+            with self.subTest(user=user, interface=interface):
+                answer = self.call(user, "--timeout=300ms", caller, "/x", interface, "M")
+                self.assertEqual("Access denied" not in answer.stderr, allowed, answer.stderr)
+
     def hold(self, user, name):
-        """Owns the name, as the user, on a connection that reads nothing after that."""
+        """Owns the name, as the user, on a connection that reads nothing after that. Without one it
+        only connects. Returns the connection's unique name."""
         ready, done = os.pipe()
         child = os.fork()
         if child == 0:
@@ -162,10 +181,11 @@ class Policies(unittest.TestCase):
                 os.setgroups([])
                 os.setgid(USERS[user])
                 os.setuid(USERS[user])
-                connection = connect(self.socket)
-                connection.sendall(method_call(2, "RequestName", "su", name))
-                wait_for_reply(connection, 2)
-                os.write(done, b"1")
+                connection, unique = connect(self.socket)
+                if name:
+                    connection.sendall(method_call(2, "RequestName", "su", name))
+                    wait_for_reply(connection, 2)
+                os.write(done, unique)
                 status = 0
                 signal.pause()
             finally:
@@ -173,8 +193,10 @@ class Policies(unittest.TestCase):
         os.close(done)
         self.addCleanup(os.waitpid, child, 0)
         self.addCleanup(os.kill, child, signal.SIGKILL)
-        self.assertEqual(os.read(ready, 1), b"1")
+        unique = os.read(ready, 256).decode()
+        self.assertTrue(unique.startswith(":"))
         os.close(ready)
+        return unique
 
 
 def pad(data, boundary):
@@ -206,12 +228,13 @@ def connect(path):
     if not connection.recv(256).startswith(b"OK "):
         raise ConnectionRefusedError("the bus refuses")
     connection.sendall(b"BEGIN\r\n" + method_call(1, "Hello"))
-    wait_for_reply(connection, 1)
-    return connection
+    body = wait_for_reply(connection, 1)
+    return connection, body[4:-1]
 
 
 def wait_for_reply(connection, serial):
-    """Reads until the reply for the serial has come; anything but a reply to it is skipped."""
+    """Reads until the reply for the serial has come, and returns its body; anything but a reply to it
+    is skipped."""
     while True:
         head = connection.recv(16, socket.MSG_WAITALL)
         size, _, fields = struct.unpack("<III", head[4:16])
@@ -219,7 +242,7 @@ def wait_for_reply(connection, serial):
         if head[1] in (2, 3) and b"\5\1u\0" + struct.pack("<I", serial) in rest:
             if head[1] == 3:
                 raise PermissionError(rest)
-            return
+            return rest[fields + -fields % 8:]
 
 
 if __name__ == "__main__":
