@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "bus-peer.h"
 #include "caller.h"
 #include "limit.h"
 #include "tunnel-manager.h"
@@ -15,15 +16,13 @@ struct AliasCaller
   char *name;         /* unique, on the host's bus */
   Caller *caller;
   GPtrArray *aliases; /* Alias: those whose signals come through the channel; last used, last */
-  sd_bus_slot *watch;
-  sd_bus_slot *user_call;
+  BusPeer *peer;
 };
 
 void
 alias_caller_free (AliasCaller *self)
 {
-  sd_bus_slot_unref (self->watch);
-  sd_bus_slot_unref (self->user_call);
+  bus_peer_free (self->peer);
   caller_free (self->caller);
   g_ptr_array_unref (self->aliases);
   g_free (self->name);
@@ -174,120 +173,37 @@ static const CallerOperations operations = {
   .idle = idle,
 };
 
-/* --- Watching it --- */
+/* --- Who it is --- */
 
-static int
-on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+static void
+on_known (uid_t uid, GArray *groups, void *user_data)
 {
   AliasCaller *self = user_data;
-  const char *name, *old_owner, *new_owner;
 
-  if (bridge_is_from_bus (message)
-      && sd_bus_message_read (message, "sss", &name, &old_owner, &new_owner) >= 0
-      && strcmp (name, self->name) == 0 && new_owner[0] == '\0')
-    forget (self);
-  return 0;
+  caller_set_groups (self->caller, groups);
+  caller_set_uid (self->caller, uid);
+}
+
+static void
+on_left (void *user_data)
+{
+  forget (user_data);
 }
 
 /* Answers what waits; the caller, which then has nothing left, is forgotten by idle(). */
 static void
-give_up (AliasCaller *self)
+on_unknown (void *user_data)
 {
+  AliasCaller *self = user_data;
+
   caller_disconnect (self->caller, "The host's bus does not say who calls and when it leaves.");
 }
 
-/* Without a watch nobody would tell that the caller has left, and its channel would stay. */
-static int
-on_watched (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
-{
-  if (sd_bus_message_is_method_error (message, NULL))
-    give_up (user_data);
-  return 0;
-}
-
-/* The groups of UnixGroupIDs' value, or NULL. */
-static GArray *
-read_groups (sd_bus_message *message)
-{
-  const void *data;
-  GArray *groups;
-  size_t size;
-
-  if (sd_bus_message_enter_container (message, 'v', "au") < 0
-      || sd_bus_message_read_array (message, 'u', &data, &size) < 0)
-    return NULL;
-
-  groups = g_array_new (FALSE, FALSE, sizeof (uint32_t));
-  g_array_append_vals (groups, data, (guint) (size / sizeof (uint32_t)));
-  sd_bus_message_exit_container (message);
-  return groups;
-}
-
-/* GetConnectionCredentials' answer. Whether it tells the user; the groups may be missing. */
-static bool
-read_credentials (sd_bus_message *message, uint32_t *ret_uid, GArray **ret_groups)
-{
-  bool found = false;
-  const char *key;
-
-  if (sd_bus_message_enter_container (message, 'a', "{sv}") < 0)
-    return false;
-
-  while (sd_bus_message_enter_container (message, 'e', "sv") > 0)
-    {
-      int r = sd_bus_message_read_basic (message, 's', &key);
-
-      if (r >= 0 && strcmp (key, "UnixUserID") == 0)
-        found = sd_bus_message_read (message, "v", "u", ret_uid) >= 0;
-      else if (r >= 0 && strcmp (key, "UnixGroupIDs") == 0 && *ret_groups == NULL)
-        *ret_groups = read_groups (message);
-      else
-        sd_bus_message_skip (message, "v");
-      if (sd_bus_message_exit_container (message) < 0)
-        return false;
-    }
-
-  return found;
-}
-
-static int
-on_credentials (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
-{
-  AliasCaller *self = user_data;
-  GArray *groups = NULL;
-  uint32_t uid;
-
-  self->user_call = sd_bus_slot_unref (self->user_call);
-  if (sd_bus_message_is_method_error (message, NULL) || !read_credentials (message, &uid, &groups))
-    {
-      g_clear_pointer (&groups, g_array_unref);
-      give_up (self);
-      return 0;
-    }
-
-  caller_set_groups (self->caller, groups);
-  caller_set_uid (self->caller, uid);
-  return 0;
-}
-
-/* The match is asked for before polkit is, on the same connection: a caller that leaves in between
- * is told of, or unknown to polkit. */
-static int
-watch (AliasCaller *self)
-{
-  g_autofree char *rule =
-      g_strdup_printf ("type='signal',sender='" BUS_DRIVER_NAME "',path='" BUS_DRIVER_PATH
-                       "',interface='" BUS_DRIVER_INTERFACE "',member='NameOwnerChanged',arg0='%s'",
-                       self->name);
-  int r = sd_bus_add_match_async (self->bridge->bus, &self->watch, rule, on_owner_changed,
-                                  on_watched, self);
-
-  if (r >= 0)
-    r = sd_bus_call_method_async (self->bridge->bus, &self->user_call, BUS_DRIVER_NAME,
-                                  BUS_DRIVER_PATH, BUS_DRIVER_INTERFACE, "GetConnectionCredentials",
-                                  on_credentials, self, "s", self->name);
-  return r;
-}
+static const BusPeerHandlers peer_handlers = {
+  .known = on_known,
+  .left = on_left,
+  .unknown = on_unknown,
+};
 
 static AliasCaller *
 add (Bridge *bridge, GuestBus guest_bus, const char *name)
@@ -302,7 +218,8 @@ add (Bridge *bridge, GuestBus guest_bus, const char *name)
   subject.bus_name = self->name;
   self->caller = caller_new (bridge, guest_bus, &subject, &operations, self);
 
-  if (watch (self) < 0)
+  self->peer = bus_peer_new (bridge, name, &peer_handlers, self);
+  if (self->peer == NULL)
     {
       alias_caller_free (self);
       return NULL;

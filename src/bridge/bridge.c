@@ -10,6 +10,7 @@
 #include "bus-socket.h"
 #include "caller.h"
 #include "channel-pool.h"
+#include "control.h"
 #include "descriptor.h"
 #include "limit.h"
 #include "report.h"
@@ -226,9 +227,11 @@ bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings, Tunnel
   bridge->pool = channel_pool_new (bridge);
   bridge->broadcast = broadcast_new (bridge);
   bridge->tunnel = tunnel_manager_new (bridge);
+  /* Before the report, upon which tombolod may call: who that is has then been asked. */
+  bridge->control = control_new (bridge);
   bridge->report = report_new (bridge);
   r = open_sockets (bridge, listen_fds);
-  if (r < 0 || bridge->report == NULL)
+  if (r < 0 || bridge->report == NULL || bridge->control == NULL)
     {
       bridge_free (bridge);
       return r < 0 ? r : -ENOMEM;
@@ -244,6 +247,7 @@ bridge_free (Bridge *bridge)
   if (bridge == NULL)
     return;
 
+  control_free (bridge->control);
   for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
     {
       bus_socket_free (bridge->sockets[guest_bus]);

@@ -31,6 +31,7 @@ struct Bridge
   struct ChannelPool *pool; /* of both buses */
   struct Broadcast *broadcast;
   struct BusSocket *sockets[N_GUEST_BUSES];
+  struct Control *control;
   struct Report *report;
   GPtrArray *aliases; /* Alias */
   /* By unique name on the host's bus: AliasCaller. Who calls names of both buses is one of each. */

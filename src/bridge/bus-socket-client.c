@@ -13,7 +13,6 @@
 #include "forward.h"
 #include "limit.h"
 #include "match-rule.h"
-#include "process.h"
 #include "sasl.h"
 
 struct BusSocketClient
@@ -26,7 +25,8 @@ struct BusSocketClient
   Caller *caller;
   SaslServer sasl;
   sd_event_source *deadline; /* of SASL and Hello's arrival */
-  int pidfd;
+  int pidfd;                 /* of the subject, */
+  char *bus_name;            /* or its name */
   uint32_t serial;
   bool saluted;      /* Hello was sent */
   bool open;         /* and answered */
@@ -477,20 +477,14 @@ on_deadline (sd_event_source *source, uint64_t time, void *user_data)
 }
 
 static int
-start (BusSocketClient *client, int fd)
+start (BusSocketClient *client, int fd, const AuthoritySubject *subject, GArray *groups)
 {
-  AuthoritySubject subject;
   Stream *stream = stream_new_socket (fd);
-  int r = process_get_peer (fd, &subject);
+  int r;
 
-  if (r >= 0)
-    {
-      client->pidfd = subject.pidfd;
-      client->caller =
-          caller_new (client->bridge, client->guest_bus, &subject, &operations, client);
-      caller_set_groups (client->caller, process_get_peer_groups (fd));
-      r = caller_is_over_limit (client->caller) ? -EUSERS : 0;
-    }
+  client->caller = caller_new (client->bridge, client->guest_bus, subject, &operations, client);
+  caller_set_groups (client->caller, groups);
+  r = caller_is_over_limit (client->caller) ? -EUSERS : 0;
   if (r >= 0)
     r = connection_new (client->bridge->event, stream, &connection_handlers, client,
                         &client->connection);
@@ -500,7 +494,7 @@ start (BusSocketClient *client, int fd)
       return r;
     }
 
-  connection_set_budget (client->connection, bridge_get_budget (client->bridge, subject.uid));
+  connection_set_budget (client->connection, bridge_get_budget (client->bridge, subject->uid));
   connection_set_message_limit (client->connection, LIMIT_HELLO_SIZE);
   return sd_event_add_time_relative (client->bridge->event, &client->deadline, CLOCK_MONOTONIC,
                                      LIMIT_SASL_TIME_USEC, 0, on_deadline, client);
@@ -508,25 +502,29 @@ start (BusSocketClient *client, int fd)
 
 BusSocketClient *
 bus_socket_client_new (Bridge *bridge, GuestBus guest_bus, int fd, const char *id,
+                       const AuthoritySubject *subject, GArray *groups,
                        void (*closed) (BusSocketClient *client, void *user_data), void *user_data)
 {
   BusSocketClient *client = g_new0 (BusSocketClient, 1);
+  AuthoritySubject own = *subject;
   int r;
 
   client->bridge = bridge;
   client->guest_bus = guest_bus;
   client->closed = closed;
   client->user_data = user_data;
-  client->pidfd = -1;
+  client->pidfd = subject->pidfd;
+  client->bus_name = g_strdup (subject->bus_name);
+  own.bus_name = client->bus_name;
   client->rules = g_ptr_array_new_with_free_func ((GDestroyNotify) match_rule_free);
   client->called = g_ptr_array_new_with_free_func (g_free);
   sasl_server_init (&client->sasl, id);
 
-  r = start (client, fd);
+  r = start (client, fd, &own, groups);
   if (r < 0)
     {
       refusals_count (bridge->refusals, REFUSED_CLIENT);
-      bridge_complain (bridge, NULL, "A client of the bus socket cannot be served: %s.",
+      bridge_complain (bridge, NULL, "A client of the guest's bus cannot be served: %s.",
                        g_strerror (-r));
       bus_socket_client_free (client);
       return NULL;
@@ -546,6 +544,7 @@ bus_socket_client_free (BusSocketClient *client)
   if (client->caller != NULL)
     caller_free (client->caller);
   fd_clear (&client->pidfd);
+  g_free (client->bus_name);
   g_ptr_array_unref (client->rules);
   g_ptr_array_unref (client->called);
   g_free (client);

@@ -11,6 +11,7 @@
 
 #include "bus-socket-client.h"
 #include "descriptor.h"
+#include "process.h"
 #include "sasl.h"
 
 struct BusSocket
@@ -33,22 +34,35 @@ on_client_closed (BusSocketClient *client, void *user_data)
 }
 
 static void
+turn_away (BusSocket *self, int fd, const char *reason)
+{
+  refusals_count (self->bridge->refusals, REFUSED_CLIENT);
+  bridge_complain (self->bridge, NULL, "A client of the bus socket was turned away: %s.", reason);
+  close (fd);
+}
+
+static void
 add_client (BusSocket *self, int fd)
 {
   BusSocketClient *client;
+  AuthoritySubject subject;
+  int r;
 
   if (!bridge_has_room (self->bridge))
     {
-      refusals_count (self->bridge->refusals, REFUSED_CLIENT);
-      bridge_complain (self->bridge, NULL,
-                       "A client of the bus socket was turned away: there are too "
-                       "many.");
-      close (fd);
+      turn_away (self, fd, "there are too many");
       return;
     }
 
-  client =
-      bus_socket_client_new (self->bridge, self->guest_bus, fd, self->id, on_client_closed, self);
+  r = process_get_peer (fd, &subject);
+  if (r < 0)
+    {
+      turn_away (self, fd, g_strerror (-r));
+      return;
+    }
+
+  client = bus_socket_client_new (self->bridge, self->guest_bus, fd, self->id, &subject,
+                                  process_get_peer_groups (fd), on_client_closed, self);
   if (client != NULL)
     g_hash_table_add (self->clients, client);
 }

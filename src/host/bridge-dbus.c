@@ -16,59 +16,9 @@ struct BridgeDBus
   Units *units;
   GDBusConnection *bus;
   TomboloBridge *skeleton;
-  guint pending;         /* reports whose process is being looked at */
-  GHashTable *reporters; /* machine's name -> Reporter */
+  Bridges *bridges;
+  guint pending; /* reports whose process is being looked at */
 };
-
-/* Whose report a machine's agent state rests on. */
-typedef struct
-{
-  BridgeDBus *face;
-  char *machine;
-  char *bus_name;
-  guint watch;
-} Reporter;
-
-static void
-reporter_free (gpointer data)
-{
-  Reporter *reporter = data;
-
-  g_bus_unwatch_name (reporter->watch);
-  g_free (reporter->machine);
-  g_free (reporter->bus_name);
-  g_free (reporter);
-}
-
-static void
-on_reporter_vanished (GDBusConnection *bus, const char *name, gpointer user_data)
-{
-  Reporter *reporter = user_data;
-  BridgeDBus *face = reporter->face;
-  Machine *machine = manager_find (face->manager, reporter->machine, NULL);
-
-  if (machine != NULL)
-    machine_bridge_vanished (machine);
-  g_hash_table_remove (face->reporters, reporter->machine);
-}
-
-static void
-watch_reporter (BridgeDBus *face, const char *machine, const char *bus_name)
-{
-  Reporter *reporter = g_hash_table_lookup (face->reporters, machine);
-
-  if (reporter != NULL && g_str_equal (reporter->bus_name, bus_name))
-    return;
-
-  reporter = g_new0 (Reporter, 1);
-  reporter->face = face;
-  reporter->machine = g_strdup (machine);
-  reporter->bus_name = g_strdup (bus_name);
-  g_hash_table_replace (face->reporters, reporter->machine, reporter);
-  reporter->watch =
-      g_bus_watch_name_on_connection (face->bus, bus_name, G_BUS_NAME_WATCHER_FLAGS_NONE, NULL,
-                                      on_reporter_vanished, reporter, NULL);
-}
 
 /* --- Report --- */
 
@@ -127,7 +77,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
     caller_fail (invocation, g_steal_pointer (&error));
   else
     {
-      watch_reporter (face, name, sender);
+      bridges_set (face->bridges, name, sender);
       g_dbus_method_invocation_return_value (invocation, NULL);
     }
 
@@ -171,14 +121,15 @@ on_report (TomboloBridge *skeleton, GDBusMethodInvocation *invocation, const cha
 }
 
 BridgeDBus *
-bridge_dbus_new (Manager *manager, Units *units, GDBusConnection *bus, GError **error)
+bridge_dbus_new (Manager *manager, Units *units, Bridges *bridges, GDBusConnection *bus,
+                 GError **error)
 {
   g_autoptr (BridgeDBus) face = g_new0 (BridgeDBus, 1);
 
   face->manager = g_object_ref (manager);
   face->units = g_object_ref (units);
   face->bus = g_object_ref (bus);
-  face->reporters = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, reporter_free);
+  face->bridges = bridges;
   face->skeleton = tombolo_bridge_skeleton_new ();
   g_signal_connect (face->skeleton, "handle-report", G_CALLBACK (on_report), face);
   if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (face->skeleton), bus,
@@ -195,7 +146,6 @@ bridge_dbus_free (BridgeDBus *face)
     g_dbus_interface_skeleton_unexport (G_DBUS_INTERFACE_SKELETON (face->skeleton));
   g_signal_handlers_disconnect_by_data (face->skeleton, face);
   g_object_unref (face->skeleton);
-  g_hash_table_unref (face->reporters);
   g_object_unref (face->bus);
   g_object_unref (face->units);
   g_object_unref (face->manager);

@@ -4,10 +4,12 @@
 
 #include <gio/gio.h>
 
-#include "manager.h"
+#include "bridges.h"
 
 typedef struct BridgeDBus BridgeDBus;
 
-BridgeDBus *bridge_dbus_new (Manager *manager, Units *units, GDBusConnection *bus, GError **error);
+/* Tells `bridges` who reports; they outlive the face. */
+BridgeDBus *bridge_dbus_new (Manager *manager, Units *units, Bridges *bridges, GDBusConnection *bus,
+                             GError **error);
 void bridge_dbus_free (BridgeDBus *face);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BridgeDBus, bridge_dbus_free)

@@ -40,6 +40,7 @@ struct Daemon
   int credential_fd;
   Manager *manager;
   CredentialServer *credentials;
+  Bridges *bridges;
   ManagerDBus *manager_face;
   BridgeDBus *bridge_face;
   AliasWatch *alias_watch;
@@ -136,10 +137,12 @@ on_manager_open (GObject *source, GAsyncResult *result, gpointer user_data)
   /* Requests that came while nobody knew the machines have been waiting in the socket. */
   daemon->credentials = credential_server_new (fd_steal (&daemon->credential_fd),
                                                manager_get_credential, daemon->manager);
-  daemon->manager_face = manager_dbus_new (daemon->manager, daemon->bus, daemon->authority, &error);
+  daemon->bridges = bridges_new (daemon->manager, daemon->bus);
+  daemon->manager_face =
+      manager_dbus_new (daemon->manager, daemon->bus, daemon->authority, daemon->bridges, &error);
   if (daemon->manager_face != NULL)
     daemon->bridge_face =
-        bridge_dbus_new (daemon->manager, daemon->host.units, daemon->bus, &error);
+        bridge_dbus_new (daemon->manager, daemon->host.units, daemon->bridges, daemon->bus, &error);
   if (daemon->bridge_face != NULL)
     daemon->log_control = log_control_export (daemon->bus, &error);
   if (daemon->log_control == 0)
@@ -306,6 +309,7 @@ stop_faces (Daemon *daemon)
     g_dbus_connection_unregister_object (daemon->bus, daemon->log_control);
   g_clear_pointer (&daemon->bridge_face, bridge_dbus_free);
   g_clear_pointer (&daemon->manager_face, manager_dbus_free);
+  g_clear_pointer (&daemon->bridges, bridges_free);
   g_clear_pointer (&daemon->credentials, credential_server_free);
 }
 

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* org.tombolo.Host1.Machine: properties that follow the model, and a handler for each method. */
-#include "machine-dbus.h"
+#include "machine-dbus-private.h"
 
 #include "caller.h"
 #include "error.h"
 #include "limit.h"
 #include "log.h"
 #include "rules-test.h"
-
-struct _MachineDBus
-{
-  TomboloMachineSkeleton parent;
-  Machine *machine;
-  Authority *authority;
-  gboolean closed;
-};
 
 static void machine_dbus_implement (TomboloMachineIface *iface);
 
@@ -254,6 +246,7 @@ machine_dbus_implement (TomboloMachineIface *iface)
   iface->handle_resume = handle;
   iface->handle_kill = handle_with_options;
   iface->handle_test_call = handle_test_call;
+  iface->handle_open_bus = machine_dbus_open_bus;
 }
 
 static void
@@ -279,12 +272,13 @@ machine_dbus_init (MachineDBus *face)
 }
 
 MachineDBus *
-machine_dbus_new (Machine *machine, Authority *authority)
+machine_dbus_new (Machine *machine, Authority *authority, Bridges *bridges)
 {
   MachineDBus *face = g_object_new (MACHINE_DBUS_TYPE, NULL);
 
   face->machine = g_object_ref (machine);
   face->authority = authority;
+  face->bridges = bridges;
   update (machine, face);
   g_signal_connect (machine, "changed", G_CALLBACK (update), face);
   return face;

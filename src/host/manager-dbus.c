@@ -12,6 +12,7 @@ struct ManagerDBus
 {
   Manager *manager;
   Authority *authority;
+  Bridges *bridges;
   TomboloManager *skeleton;
   GDBusObjectManagerServer *objects;
   GHashTable *faces; /* Machine -> MachineDBus */
@@ -143,7 +144,7 @@ export_machine (ManagerDBus *face, Machine *machine)
 {
   g_autofree char *path = machine_name_to_path (machine_get_name (machine));
   g_autoptr (GDBusObjectSkeleton) object = g_dbus_object_skeleton_new (path);
-  MachineDBus *machine_face = machine_dbus_new (machine, face->authority);
+  MachineDBus *machine_face = machine_dbus_new (machine, face->authority, face->bridges);
 
   g_hash_table_insert (face->faces, machine, machine_face);
   g_dbus_object_skeleton_add_interface (object, G_DBUS_INTERFACE_SKELETON (machine_face));
@@ -168,13 +169,15 @@ on_removed (Manager *manager, Machine *machine, gpointer user_data)
 }
 
 ManagerDBus *
-manager_dbus_new (Manager *manager, GDBusConnection *bus, Authority *authority, GError **error)
+manager_dbus_new (Manager *manager, GDBusConnection *bus, Authority *authority, Bridges *bridges,
+                  GError **error)
 {
   g_autoptr (ManagerDBus) face = g_new0 (ManagerDBus, 1);
   g_autoptr (GList) machines = manager_list (manager);
 
   face->manager = g_object_ref (manager);
   face->authority = authority;
+  face->bridges = bridges;
   face->objects = g_dbus_object_manager_server_new (TOMBOLO_ROOT_PATH);
   face->faces = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
   face->skeleton = tombolo_manager_skeleton_new ();

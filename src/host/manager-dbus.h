@@ -5,12 +5,12 @@
 #include <gio/gio.h>
 
 #include "authority.h"
-#include "manager.h"
+#include "bridges.h"
 
 typedef struct ManagerDBus ManagerDBus;
 
 /* Exports the manager and its machines, those to come too. */
 ManagerDBus *manager_dbus_new (Manager *manager, GDBusConnection *bus, Authority *authority,
-                               GError **error);
+                               Bridges *bridges, GError **error);
 void manager_dbus_free (ManagerDBus *face);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ManagerDBus, manager_dbus_free)

@@ -170,6 +170,21 @@ class Policies(unittest.TestCase):
                 answer = self.call(user, "--timeout=300ms", caller, "/x", interface, "M")
                 self.assertEqual("Access denied" not in answer.stderr, allowed, answer.stderr)
 
+    def test_bridge(self):
+        """tombolod reaches a bridge's connection that owns no name open to everybody, in one way."""
+        name = "org.tombolo.Guest1.work.org.example"  # its own name, not that of the gate
+        path, interface = "/org/tombolo/Bridge1", "org.tombolo.Bridge1"
+        self.hold("tombolo-bridge", name)
+        for user, words, allowed in [
+                ("tombolo", [path, interface, "OpenBus"], True),
+                ("tombolo", ["/x", interface, "OpenBus"], False),
+                ("tombolo", [path, "org.example.Any", "OpenBus"], False),
+                ("tombolo-bridge", [path, interface, "OpenBus"], False),
+                ("other", [path, interface, "OpenBus"], False)]:
+            with self.subTest(user=user, words=words):
+                answer = self.call(user, "--timeout=300ms", name, *words)
+                self.assertEqual("Access denied" not in answer.stderr, allowed, answer.stderr)
+
     def hold(self, user, name):
         """Owns the name, as the user, on a connection that reads nothing after that. Without one it
         only connects. Returns the connection's unique name."""

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of org.tombolo.Host1.Machine share among themselves: machine-dbus.c holds it,
+ * machine-open-dbus.c has the methods that hand out descriptors. */
+#pragma once
+
+#include "machine-dbus.h"
+
+struct _MachineDBus
+{
+  TomboloMachineSkeleton parent;
+  Machine *machine;
+  Authority *authority;
+  Bridges *bridges;
+  gboolean closed;
+};
+
+/* machine-open-dbus.c: the handler of OpenBus(). */
+gboolean machine_dbus_open_bus (TomboloMachine *skeleton, GDBusMethodInvocation *invocation,
+                                GUnixFDList *descriptors, GVariant *options);
