@@ -38,8 +38,8 @@ call_target_is_absent (const GError *error)
          || g_strcmp0 (name, "org.freedesktop.DBus.Error.NameHasNoOwner") == 0;
 }
 
-static gboolean
-check_connected (TomboloMachine *machine, const char *name, GError **error)
+gboolean
+call_target_is_connected (TomboloMachine *machine, const char *name, GError **error)
 {
   const char *state = tombolo_machine_get_state (machine);
   const char *agent = tombolo_machine_get_agent_state (machine);
@@ -68,7 +68,7 @@ call_target_look_up (GDBusConnection *bus, const char *machine, const char *serv
   g_autoptr (TomboloMachine) found = host_find_machine (bus, machine, &problem);
   const char *alias;
 
-  if (found == NULL || !check_connected (found, machine, &problem))
+  if (found == NULL || !call_target_is_connected (found, machine, &problem))
     {
       g_clear_error (error);
       g_propagate_error (error, g_steal_pointer (&problem));

@@ -4,6 +4,8 @@
 
 #include <gio/gio.h>
 
+#include "tombolo-host1.h"
+
 /* The alias that every exported name has unless its machine file gives another; asks nobody. Free
  * with g_free(). */
 char *call_target_default (const char *machine, const char *service, GError **error);
@@ -16,3 +18,7 @@ char *call_target_look_up (GDBusConnection *bus, const char *machine, const char
 
 /* Whether the error says that nobody owns the destination. */
 gboolean call_target_is_absent (const GError *error);
+
+/* Whether the agent in the machine called `name` is connected; `error` says why not, and what to
+ * do. */
+gboolean call_target_is_connected (TomboloMachine *machine, const char *name, GError **error);

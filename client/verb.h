@@ -20,6 +20,7 @@ extern const Verb verb_start;
 extern const Verb verb_status;
 extern const Verb verb_stop;
 extern const Verb verb_version;
+extern const Verb verb_with;
 
 /* All of them in the order of the help, ending in NULL. */
 extern const Verb *const verbs[];

@@ -19,8 +19,8 @@ _tomboloctl ()
 {
   local cur prev words cword
   local common='--help --version --json= --no-legend --no-pager --no-ask-password'
-  local verbs='list status start stop restart kill pause resume create delete reload call rules
-    monitor version help'
+  local verbs='list status start stop restart kill pause resume create delete reload call with
+    rules monitor version help'
   local verb='' position=0 options word i machine='' second=''
 
   _init_completion -n '=:' || return
@@ -82,6 +82,12 @@ _tomboloctl ()
       case $position in
         0) COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur")) ;;
         1) COMPREPLY=($(compgen -W "$(__tomboloctl_services "$machine")" -- "$cur")) ;;
+      esac
+      ;;
+    with)
+      case $position in
+        0) COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur")) ;;
+        1) COMPREPLY=($(compgen -c -- "$cur")) ;;
       esac
       ;;
     rules)
