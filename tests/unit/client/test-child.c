@@ -48,9 +48,10 @@ test_no_program (void)
 static void
 test_forwarded (void)
 {
-  const char *const argv[] = { "sh", "-c",
-                               "trap 'exit 11' TERM; kill -TERM $PPID; sleep 5 & wait; exit 1",
-                               NULL };
+  const char *const argv[] = {
+    "sh", "-c",
+    "trap 'exit 11' TERM; kill -TERM $PPID; for i in 1 2 3 4 5; do sleep 1; done; exit 1", NULL
+  };
 
   g_assert_cmpint (child_run (argv, environment), ==, 11);
 }
