@@ -41,8 +41,8 @@
 #define LIMIT_HELD_USER ((size_t) 64 * 1024 * 1024) /* of LIMIT_HELD_MACHINE, one user's */
 #define LIMIT_MATCH_RULES_CALLER 512
 #define LIMIT_CALLERS_MACHINE 200
-#define LIMIT_CALLER_GROUPS 1024 /* of one with more, none are told */
-#define LIMIT_CALLERS_USER 64    /* of LIMIT_CALLERS_MACHINE, how many one user may take */
+#define LIMIT_CALLER_GROUPS 1024   /* of one with more, none are told */
+#define LIMIT_CALLERS_USER 64      /* of LIMIT_CALLERS_MACHINE, how many one user may take */
 #define LIMIT_OPEN_BUSES_OPENER 64 /* of one machine, by OpenBus(), for one caller of it */
 #define LIMIT_BRIDGE_CALL_USEC (10 * G_USEC_PER_SEC) /* of a bridge, to answer tombolod */
 #define LIMIT_EXPORTED_NAMES 64
