@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A guest's agent that has been taken over: it has the right identity, and breaks the rules as the
- * member of each call says. */
+ * member of each call says. `test-rogue INTERFACE`, the control link's; also for integration tests.
+ */
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,9 +328,8 @@ main (int argc, char **argv)
   channels = g_ptr_array_new ();
   identity = text == NULL ? NULL : identity_from_text (text, size, NULL);
   context = identity == NULL ? NULL : tunnel_context_new (identity, NULL);
-  if (context == NULL || event_loop_new (&event) < 0
-      || tunnel_listen (event, context, (int) if_nametoindex ("tg-test"), on_session, NULL,
-                        &listener)
+  if (argc != 2 || context == NULL || event_loop_new (&event) < 0
+      || tunnel_listen (event, context, (int) if_nametoindex (argv[1]), on_session, NULL, &listener)
              < 0)
     return EXIT_FAILURE;
 

@@ -301,7 +301,7 @@ world_start (World *world, WorldProcess process)
   g_autofree char *option = g_strconcat ("--policy=", policy, NULL);
   const char *agent[] = { g_getenv ("TEST_GUESTD"), option, NULL };
   const char *prepare[] = { g_getenv ("TEST_GUESTD"), "--prepare-link", NULL };
-  const char *rogue[] = { g_getenv ("TEST_ROGUE"), NULL };
+  const char *rogue[] = { g_getenv ("TEST_ROGUE"), GUEST_INTERFACE, NULL };
   const char *bridge[] = { g_getenv ("TEST_BRIDGE"), NULL };
   const char *service[] = { g_getenv ("TEST_SERVICE"), "echo", world->guest_address, NULL };
   const char *polkit[] = { g_getenv ("TEST_POLKIT"), world->directory, NULL };
