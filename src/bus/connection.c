@@ -7,11 +7,17 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "byte-queue.h"
 #include "descriptor-queue.h"
 #include "limit.h"
 
 /* Messages of one connection before the others have their turn. */
 #define MESSAGES_PER_TURN 32
+
+/* Small messages that follow on others which were read in one piece go out in one piece, too: what
+ * one TLS record carries. */
+#define CORK_SIZE ((size_t) 16 * 1024)
+#define CORK_MESSAGE_SIZE ((size_t) 4 * 1024)
 
 /* All connections read into this, so that an idle one holds no buffer: only the start of a message
  * whose rest has not come is copied to a buffer of the connection's own. Callbacks never read from
@@ -32,10 +38,8 @@ struct Connection
   size_t input_size;
   size_t input_capacity;
 
-  uint8_t *output;
-  size_t output_start;
-  size_t output_end;
-  size_t output_capacity;
+  ByteQueue output;
+  GList corked; /* of corked_connections; its data is set while it is there */
 
   size_t skip; /* bytes to come of a message that was refused */
   DescriptorInbox inbox;
@@ -53,7 +57,14 @@ struct Connection
   bool freed;
 };
 
+/* More bytes lie behind the message that is being handled. */
+static bool more_follows;
+
+/* Connections that keep bytes back until the others are handled, at the end of the turn. */
+static GQueue corked_connections = G_QUEUE_INIT;
+
 static int on_later (sd_event_source *source, void *user_data);
+static void uncork (Connection *connection);
 
 /* Wakes the connection in the loop's next round. */
 static void
@@ -75,7 +86,7 @@ update_events (Connection *connection)
 
   if (!connection->paused)
     events |= EPOLLIN;
-  if (connection->output_end > connection->output_start)
+  if (byte_queue_get_size (&connection->output) > 0)
     events |= EPOLLOUT;
 
   sd_event_source_set_io_events (connection->io, events);
@@ -85,6 +96,7 @@ update_events (Connection *connection)
 void
 connection_abort (Connection *connection, int reason)
 {
+  uncork (connection);
   if (connection->ended)
     return;
 
@@ -160,6 +172,75 @@ settle_descriptors (Connection *connection)
     fits = fits && budget->n_descriptors <= budget->descriptor_limit;
   return fits || n == 0;
 }
+
+/* --- The cork --- */
+
+/* Writes what the queue holds, as far as the stream takes it. */
+static void
+write_output (Connection *connection)
+{
+  ssize_t n = descriptor_outbox_write (&connection->outbox, connection->stream,
+                                       byte_queue_get_data (&connection->output),
+                                       byte_queue_get_size (&connection->output));
+
+  if (n < 0 && n != -EAGAIN)
+    connection_abort (connection, (int) n);
+  if (n <= 0)
+    return;
+
+  byte_queue_drop (&connection->output, (size_t) n);
+  charge (connection, 0);
+}
+
+static bool
+is_corked (const Connection *connection)
+{
+  return connection->corked.data != NULL;
+}
+
+static void
+uncork (Connection *connection)
+{
+  if (!is_corked (connection))
+    return;
+
+  g_queue_unlink (&corked_connections, &connection->corked);
+  connection->corked.data = NULL;
+  write_output (connection);
+  if (byte_queue_get_size (&connection->output) > 0)
+    update_events (connection);
+}
+
+static void
+uncork_all (void)
+{
+  while (corked_connections.head != NULL)
+    uncork (corked_connections.head->data);
+}
+
+/* Keeps a small message back where more are about to follow. Returns whether it did; a queue that
+ * the stream does not take is no cork. */
+static bool
+cork (Connection *connection, const struct iovec *vectors, int n_vectors, size_t total)
+{
+  size_t queued = byte_queue_get_size (&connection->output);
+
+  if (total > CORK_MESSAGE_SIZE || queued + total > CORK_SIZE
+      || !(is_corked (connection) || (more_follows && queued == 0)))
+    return false;
+
+  byte_queue_append (&connection->output, vectors, n_vectors, 0);
+  if (!is_corked (connection))
+    {
+      connection->corked.data = connection;
+      g_queue_push_tail_link (&corked_connections, &connection->corked);
+    }
+  if (!more_follows)
+    uncork (connection);
+  return true;
+}
+
+/* --- Input --- */
 
 /* What to do about the message at `start`, of which `size` bytes are here. Returns false where more
  * of its header has to come first. */
@@ -252,7 +333,9 @@ take_messages (Connection *connection, const uint8_t *data, size_t size, unsigne
 
       (*turns)--;
       offset += message_size;
+      more_follows = *turns > 0 && offset < size;
       connection->handlers->message (connection, &message, connection->user_data);
+      more_follows = false;
       fd_list_clear (&connection->inbox.current);
     }
 
@@ -366,7 +449,7 @@ finish_free (Connection *connection)
   descriptor_inbox_clear (&connection->inbox);
   descriptor_outbox_clear (&connection->outbox);
   g_free (connection->input);
-  g_free (connection->output);
+  byte_queue_clear (&connection->output);
   g_free (connection);
 }
 
@@ -391,6 +474,7 @@ read_messages (Connection *connection)
     more = read_once (connection, &turns);
 
   connection->dispatching = false;
+  uncork_all ();
   if (connection->freed)
     finish_free (connection);
   else if ((more || turns == 0) && !is_stopped (connection))
@@ -398,37 +482,13 @@ read_messages (Connection *connection)
 }
 
 static void
-compact_output (Connection *connection)
-{
-  if (connection->output_start < connection->output_end)
-    return;
-
-  g_clear_pointer (&connection->output, g_free);
-  connection->output_start = connection->output_end = connection->output_capacity = 0;
-}
-
-static void
 flush (Connection *connection)
 {
-  size_t queued = connection_get_queued (connection);
-  ssize_t n;
-
-  if (queued == 0)
+  if (byte_queue_get_size (&connection->output) == 0)
     return;
 
-  n = descriptor_outbox_write (&connection->outbox, connection->stream,
-                               connection->output + connection->output_start, queued);
-  if (n < 0)
-    {
-      if (n != -EAGAIN)
-        connection_abort (connection, (int) n);
-      return;
-    }
-
-  connection->output_start += (size_t) n;
-  compact_output (connection);
-  charge (connection, 0);
-  if (connection->output_end > 0)
+  write_output (connection);
+  if (byte_queue_get_size (&connection->output) > 0)
     return;
 
   update_events (connection);
@@ -519,6 +579,7 @@ connection_free (Connection *connection)
     return;
 
   g_assert (!connection->freed);
+  uncork (connection);
   sd_event_source_disable_unref (connection->io);
   sd_event_source_disable_unref (connection->later);
   sd_event_unref (connection->event);
@@ -537,44 +598,6 @@ void
 connection_end_preamble (Connection *connection)
 {
   connection->preamble = false;
-}
-
-static void
-append_output (Connection *connection, const struct iovec *vectors, int n_vectors, size_t skip)
-{
-  size_t total = 0;
-
-  for (int i = 0; i < n_vectors; i++)
-    total += vectors[i].iov_len;
-  total -= skip;
-
-  if (connection->output_end + total > connection->output_capacity)
-    {
-      size_t queued = connection_get_queued (connection);
-
-      if (queued > 0)
-        memmove (connection->output, connection->output + connection->output_start, queued);
-      connection->output_start = 0;
-      connection->output_end = queued;
-
-      if (queued + total > connection->output_capacity)
-        {
-          connection->output_capacity = MAX (queued + total, connection->output_capacity * 2);
-          connection->output = g_realloc (connection->output, connection->output_capacity);
-        }
-    }
-
-  for (int i = 0; i < n_vectors; i++)
-    {
-      size_t skipped = MIN (skip, vectors[i].iov_len);
-      size_t rest = vectors[i].iov_len - skipped;
-
-      skip -= skipped;
-      if (rest > 0)
-        memcpy (connection->output + connection->output_end,
-                (const uint8_t *) vectors[i].iov_base + skipped, rest);
-      connection->output_end += rest;
-    }
 }
 
 /* Whether the queue and the budget take `total` more bytes; a short queue takes any message. A
@@ -597,7 +620,7 @@ send_vectors (Connection *connection, const struct iovec *vectors, int n_vectors
               bool small_error, FdList *fds)
 {
   bool attached = fds != NULL && fds->n > 0;
-  size_t queued = connection_get_queued (connection);
+  size_t queued;
   ssize_t n = 0;
 
   if (connection->ended)
@@ -605,6 +628,17 @@ send_vectors (Connection *connection, const struct iovec *vectors, int n_vectors
   if (!has_room (connection, total, small_error))
     return -ENOBUFS;
 
+  if (!attached && cork (connection, vectors, n_vectors, total))
+    {
+      charge (connection, 0);
+      return 0;
+    }
+
+  uncork (connection);
+  if (connection->ended)
+    return -ENOTCONN;
+
+  queued = connection_get_queued (connection);
   if (queued == 0)
     {
       n = attached ? stream_send (connection->stream, vectors, n_vectors, fds)
@@ -630,7 +664,7 @@ send_vectors (Connection *connection, const struct iovec *vectors, int n_vectors
     descriptor_outbox_add (&connection->outbox, queued, fds);
   if ((size_t) n < total)
     {
-      append_output (connection, vectors, n_vectors, (size_t) n);
+      byte_queue_append (&connection->output, vectors, n_vectors, (size_t) n);
       if (queued == 0)
         update_events (connection);
     }
@@ -723,7 +757,7 @@ connection_set_budget (Connection *connection, ConnectionBudget *budget)
 size_t
 connection_get_queued (const Connection *connection)
 {
-  return connection->output_end - connection->output_start;
+  return byte_queue_get_size (&connection->output);
 }
 
 void

@@ -56,22 +56,27 @@ tell (int r, const sd_bus_error *error)
   return r;
 }
 
+/* Connects and waits for Hello: who is silent for long is not let in. */
 static int
 open_bus (const char *address, sd_bus **ret_bus)
 {
+  const char *name;
   sd_bus *bus = NULL;
   int r;
 
   if (address == NULL)
-    return sd_bus_open_system (ret_bus);
-
-  if ((r = sd_bus_new (&bus)) < 0 || (r = sd_bus_set_address (bus, address)) < 0
-      || (r = sd_bus_set_bus_client (bus, 1)) < 0 || (r = sd_bus_negotiate_fds (bus, 1)) < 0
-      || (r = sd_bus_start (bus)) < 0)
+    r = sd_bus_open_system (&bus);
+  else if ((r = sd_bus_new (&bus)) >= 0 && (r = sd_bus_set_address (bus, address)) >= 0
+           && (r = sd_bus_set_bus_client (bus, 1)) >= 0 && (r = sd_bus_negotiate_fds (bus, 1)) >= 0)
+    r = sd_bus_start (bus);
+  if (r >= 0)
+    r = sd_bus_get_unique_name (bus, &name);
+  if (r < 0)
     {
       sd_bus_unref (bus);
       return r;
     }
+
   *ret_bus = bus;
   return 0;
 }
