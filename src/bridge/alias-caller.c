@@ -52,11 +52,11 @@ update_flow (AliasCaller *self)
 
 static void
 send_reply (Caller *caller, void *origin, const WireHeader *header, const void *body,
-            size_t body_size)
+            size_t body_size, FdList *fds)
 {
   AliasCaller *self = caller_get_user_data (caller);
 
-  alias_send_reply (origin, header, self->name, body, body_size);
+  alias_send_reply (origin, header, self->name, body, body_size, fds);
 }
 
 /* Through every alias of the sender that the caller has called; what everybody sees is not sent
@@ -240,7 +240,7 @@ can_look_up (const Bridge *bridge)
 }
 
 void
-alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call)
+alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call, FdList *fds)
 {
   GuestBus guest_bus = alias_get_guest_bus (alias);
   AliasCaller *self = g_hash_table_lookup (bridge->alias_callers[guest_bus], call->header.sender);
@@ -263,7 +263,7 @@ alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call)
       return;
     }
 
-  caller_call (self->caller, alias, alias_get_exported (alias), call);
+  caller_call (self->caller, alias, alias_get_exported (alias), call, fds);
 }
 
 /* The caller that has to answer, or any where the bus answers in its place: then the serial, one of

@@ -8,7 +8,7 @@
 typedef struct AliasCaller AliasCaller;
 
 /* A call that came to `alias`; its destination is the exported name already. */
-void alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call);
+void alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call, FdList *fds);
 
 /* A METHOD_RETURN or ERROR that came to `alias`, of a caller or of the bus in its place. */
 void alias_caller_answer (Bridge *bridge, Alias *alias, const WireMessage *answer);

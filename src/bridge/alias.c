@@ -60,6 +60,7 @@ on_message (OwnedName *name, const WireMessage *message, void *user_data)
 {
   Alias *alias = user_data;
   WireMessage call = *message;
+  auto_fd_list fds = { 0 };
 
   /* Signals to us are the driver's, of names that we know of. */
   if (call.header.type == WIRE_SIGNAL || call.header.sender == NULL)
@@ -71,8 +72,9 @@ on_message (OwnedName *name, const WireMessage *message, void *user_data)
       return;
     }
 
+  fds = connection_take_descriptors (bus_client_get_connection (owned_name_get_bus (name)));
   call.header.destination = alias->exported;
-  alias_caller_call (alias->bridge, alias, &call);
+  alias_caller_call (alias->bridge, alias, &call, &fds);
 }
 
 /* Some caller's message that the host's bus takes and we do not: nobody else's affair. */
@@ -151,6 +153,7 @@ alias_new (Bridge *bridge, GuestBus guest_bus, const char *exported)
   alias->exported = g_strdup (exported);
   alias->name = owned_name_new (bridge->event, bridge->bus_path, bridge->machine, name,
                                 &name_handlers, alias);
+  owned_name_pass_descriptors (alias->name);
   return alias;
 }
 
@@ -264,9 +267,9 @@ alias_is_full (const Alias *alias)
 
 void
 alias_send_reply (Alias *alias, const WireHeader *reply, const char *destination, const void *body,
-                  size_t body_size)
+                  size_t body_size, FdList *fds)
 {
-  owned_name_send_reply (alias->name, reply, destination, body, body_size);
+  owned_name_send_reply (alias->name, reply, destination, body, body_size, fds);
 }
 
 void

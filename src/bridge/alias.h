@@ -34,7 +34,7 @@ bool alias_is_full (const Alias *alias);
 
 /* Sends a reply to `destination`; an error where it does not fit. */
 void alias_send_reply (Alias *alias, const WireHeader *reply, const char *destination,
-                       const void *body, size_t body_size);
+                       const void *body, size_t body_size, FdList *fds);
 /* `destination` NULL: to everybody. Dropped, and logged, where the bus does not keep up. */
 void alias_send_signal (Alias *alias, const WireMessage *signal, const char *destination);
 /* Sends `destination` a call of the guest's. Returns the serial under which it waits for its

@@ -14,6 +14,7 @@
 #include "descriptor.h"
 #include "limit.h"
 #include "report.h"
+#include "streams.h"
 #include "tunnel-manager.h"
 
 static Alias *
@@ -122,6 +123,7 @@ bridge_tunnel_down (Bridge *bridge)
       caller_disconnect (caller, reason);
     }
 
+  streams_close (bridge->streams);
   refusals_set_state (bridge->refusals, "Not connected");
   report_changed (bridge->report);
 }
@@ -224,6 +226,7 @@ bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings, Tunnel
   for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
     bridge->alias_callers[guest_bus] =
         g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) alias_caller_free);
+  bridge->streams = streams_new (bridge);
   bridge->pool = channel_pool_new (bridge);
   bridge->broadcast = broadcast_new (bridge);
   bridge->tunnel = tunnel_manager_new (bridge);
@@ -255,6 +258,7 @@ bridge_free (Bridge *bridge)
     }
   broadcast_free (bridge->broadcast);
   channel_pool_free (bridge->pool);
+  streams_free (bridge->streams);
   g_ptr_array_unref (bridge->aliases);
   tunnel_manager_free (bridge->tunnel);
   report_free (bridge->report);

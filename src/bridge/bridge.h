@@ -33,9 +33,11 @@ struct Bridge
   struct BusSocket *sockets[N_GUEST_BUSES];
   struct Control *control;
   struct Report *report;
+  struct Streams *streams;
   GPtrArray *aliases; /* Alias */
   /* By unique name on the host's bus: AliasCaller. Who calls names of both buses is one of each. */
   GHashTable *alias_callers[N_GUEST_BUSES];
+  GQueue stream_quotas;     /* StreamQuota */
   GQueue callers;           /* Caller, those of aliases and of the bus socket */
   unsigned n_calls;         /* of all callers, pending and queued */
   size_t waiting_size;      /* of the queued ones */

@@ -76,10 +76,12 @@ hold_guest (BusSocketClient *client)
 
 /* A client that reads nothing at all, and still calls, is closed where the queue ends. */
 static void
-send_to_client (BusSocketClient *client, const WireHeader *header, const void *body, size_t size)
+send_to_client (BusSocketClient *client, const WireHeader *header, const void *body, size_t size,
+                FdList *fds)
 {
-  int r = header->type == WIRE_SIGNAL ? connection_send (client->connection, header, body, size)
-                                      : forward_send_reply (client->connection, header, body, size);
+  int r = header->type == WIRE_SIGNAL
+              ? connection_send (client->connection, header, body, size)
+              : forward_send_reply (client->connection, header, body, size, fds);
 
   if (r == -ENOBUFS)
     connection_abort (client->connection, -ENOBUFS);
@@ -100,7 +102,7 @@ send_error (BusSocketClient *client, const WireHeader *call, const char *error_n
 
 static void
 send_reply (Caller *caller, void *origin, const WireHeader *reply, const void *body,
-            size_t body_size)
+            size_t body_size, FdList *fds)
 {
   BusSocketClient *client = caller_get_user_data (caller);
   const char *sender = BUS_DRIVER_NAME;
@@ -111,7 +113,7 @@ send_reply (Caller *caller, void *origin, const WireHeader *reply, const void *b
     sender = reply->sender;
 
   header = forward_reply (reply, next_serial (client), sender, get_unique_name (client));
-  send_to_client (client, &header, body, body_size);
+  send_to_client (client, &header, body, body_size, fds);
 
   /* Who is refused the bus is not kept on it. */
   if (!client->open)
@@ -143,7 +145,7 @@ send_signal (Caller *caller, const WireMessage *message)
 
   header = forward_signal (&message->header, next_serial (client), message->header.sender,
                            message->header.destination != NULL ? unique : NULL);
-  send_to_client (client, &header, message->body, message->body_size);
+  send_to_client (client, &header, message->body, message->body_size, NULL);
 }
 
 static void
@@ -225,9 +227,9 @@ answer_hello (Caller *caller, const WireHeader *hello)
   data = wire_writer_data (body, &size);
 
   header = forward_reply (&reply, next_serial (client), BUS_DRIVER_NAME, unique);
-  send_to_client (client, &header, data, size);
+  send_to_client (client, &header, data, size, NULL);
   header = forward_signal (&acquired, next_serial (client), BUS_DRIVER_NAME, unique);
-  send_to_client (client, &header, data, size);
+  send_to_client (client, &header, data, size, NULL);
   wire_writer_free (body);
 }
 
@@ -311,7 +313,7 @@ call_driver (BusSocketClient *client, const WireMessage *message)
     send_error (client, &message->header, tombolo_error_name (TOMBOLO_ERROR_LIMITS_EXCEEDED),
                 "A client has 512 match rules at most; remove some.");
   else
-    caller_call (client->caller, &to_driver, BUS_DRIVER_NAME, message);
+    caller_call (client->caller, &to_driver, BUS_DRIVER_NAME, message, NULL);
 }
 
 /* The exported name that polkit is asked about, or NULL. */
@@ -326,7 +328,7 @@ get_exported_name (const BusSocketClient *client, const char *destination)
 }
 
 static void
-call_service (BusSocketClient *client, const WireMessage *message)
+call_service (BusSocketClient *client, const WireMessage *message, FdList *fds)
 {
   const char *destination = message->header.destination;
   const char *name = get_exported_name (client, destination);
@@ -334,7 +336,7 @@ call_service (BusSocketClient *client, const WireMessage *message)
 
   if (name != NULL)
     {
-      caller_call (client->caller, &to_service, name, message);
+      caller_call (client->caller, &to_service, name, message, fds);
       return;
     }
 
@@ -388,7 +390,11 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
   else if (strcmp (destination, BUS_DRIVER_NAME) == 0)
     call_driver (client, message);
   else
-    call_service (client, message);
+    {
+      auto_fd_list fds = connection_take_descriptors (connection);
+
+      call_service (client, message, &fds);
+    }
 
   update_flow (client);
 }
@@ -430,7 +436,7 @@ on_preamble (Connection *connection, const uint8_t *data, size_t size, void *use
     }
 
   if (client->sasl.descriptors && !connection_passes_descriptors (connection))
-    connection_pass_descriptors (connection, LIMIT_MESSAGE_DESCRIPTORS);
+    connection_pass_descriptors (connection, LIMIT_SOCKET_DESCRIPTORS);
   if (answer[0] != '\0')
     connection_send_bytes (connection, answer, strlen (answer));
   if (verdict == SASL_DONE)

@@ -6,6 +6,7 @@
 #include "call-rule.h"
 #include "caller.h"
 #include "channel-pool.h"
+#include "streams.h"
 
 typedef enum
 {
@@ -23,6 +24,8 @@ typedef struct
   void *origin;
   const char *name;
   WireMessage message;
+  FdList fds;
+  size_t n_streams; /* that they will be, and are counted as */
   char *owned_name;
   char *owned_destination;
   uint8_t *owned_bytes;
@@ -44,7 +47,8 @@ struct Caller
   GQueue queue;          /* Call, in the caller's order */
   size_t waiting_size;   /* of its messages */
   GHashTable *pending;   /* serial: origin */
-  CallMap callbacks;     /* the guest's calls that it has not answered; `route` is the origin */
+  StreamQuota *quota;
+  CallMap callbacks; /* the guest's calls that it has not answered; `route` is the origin */
 };
 
 /* The origin of calls that nobody waits for any more. */
@@ -56,11 +60,14 @@ bool caller_is_last_of_user (const Caller *caller);
 
 void caller_count_calls (Caller *caller, int change);
 
-/* Whether the call may go on; where not, it was failed. */
-bool caller_admit (Caller *caller, void *origin, const WireMessage *message);
+/* Whether the call may go on, its descriptors counted; where not, it was failed. */
+bool caller_admit (Caller *caller, Call *call);
+/* Closes its descriptors, and counts them no more. */
+void caller_drop_descriptors (Caller *caller, Call *call);
 /* Whether its bytes may wait. */
 bool caller_has_room (const Caller *caller, const WireMessage *message);
-void caller_enqueue (Caller *caller, const Call *call);
+/* Takes its descriptors. */
+void caller_enqueue (Caller *caller, Call *call);
 void caller_drop_head (Caller *caller);
 /* Fails all that wait. */
 void caller_fail_queue (Caller *caller, const char *reason);

@@ -42,7 +42,7 @@ caller_send_failure (Caller *caller, void *origin, uint32_t reply_serial, Tombol
 
   wire_writer_string (body, text);
   data = wire_writer_data (body, &size);
-  caller->operations->reply (caller, origin, &header, data, size);
+  caller->operations->reply (caller, origin, &header, data, size, NULL);
   wire_writer_free (body);
 }
 
@@ -74,9 +74,18 @@ caller_fail_disconnected (Caller *caller, const Call *call, const char *reason)
 
 /* --- The queue --- */
 
-static void
-call_free (Call *call)
+void
+caller_drop_descriptors (Caller *caller, Call *call)
 {
+  fd_list_clear (&call->fds);
+  stream_quota_release (caller->quota, call->n_streams);
+  call->n_streams = 0;
+}
+
+static void
+call_free (Caller *caller, Call *call)
+{
+  caller_drop_descriptors (caller, call);
   g_free (call->owned_name);
   g_free (call->owned_destination);
   g_free (call->owned_bytes);
@@ -84,7 +93,7 @@ call_free (Call *call)
 }
 
 void
-caller_enqueue (Caller *caller, const Call *call)
+caller_enqueue (Caller *caller, Call *call)
 {
   const WireMessage *message = &call->message;
   Call *copy = g_new0 (Call, 1);
@@ -93,6 +102,9 @@ caller_enqueue (Caller *caller, const Call *call)
   copy->stage = call->stage;
   copy->hello = call->hello;
   copy->origin = call->origin;
+  copy->fds = fd_list_steal (&call->fds);
+  copy->n_streams = call->n_streams;
+  call->n_streams = 0;
   copy->name = copy->owned_name = g_strdup (call->name);
   copy->owned_destination = g_strdup (message->header.destination);
   copy->owned_bytes = g_memdup2 (message->body + message->body_size - message->size, message->size);
@@ -115,7 +127,7 @@ caller_drop_head (Caller *caller)
 
   caller->waiting_size -= call->message.size;
   caller->bridge->waiting_size -= call->message.size;
-  call_free (call);
+  call_free (caller, call);
   caller_count_calls (caller, -1);
 }
 
@@ -220,18 +232,55 @@ get_excess (const Caller *caller, const WireMessage *message)
   return NULL;
 }
 
-/* Whether the call may go on; where not, it was failed. */
+/* Looks at the call's descriptors and counts them, before anything is sent; where they may not
+ * cross, fails it. */
+static bool
+admit_descriptors (Caller *caller, Call *call)
+{
+  const char *machine = caller->bridge->machine;
+  const WireHeader *header = &call->message.header;
+  g_autoptr (GError) error = NULL;
+  const char *excess;
+  size_t n;
+
+  if (header->n_descriptors == 0)
+    return true;
+  if (call->fds.n != header->n_descriptors)
+    {
+      caller_fail (caller, call->origin, header, TOMBOLO_ERROR_NOT_SUPPORTED,
+                   "The file descriptors of the call have not come along; negotiate them.");
+      return false;
+    }
+
+  n = crossing_check (&call->fds, &error);
+  if (n == 0)
+    {
+      caller_fail (caller, call->origin, header, (TomboloError) error->code, "%s", error->message);
+      return false;
+    }
+
+  excess = stream_quota_reserve (caller->quota, n);
+  if (excess != NULL)
+    {
+      caller_fail (caller, call->origin, header, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                   "Machine “%s” takes no more descriptors of yours for now: %s", machine, excess);
+      return false;
+    }
+
+  call->n_streams = n;
+  return true;
+}
+
 bool
-caller_admit (Caller *caller, void *origin, const WireMessage *message)
+caller_admit (Caller *caller, Call *call)
 {
   const Bridge *bridge = caller->bridge;
+  const WireMessage *message = &call->message;
   const WireHeader *header = &message->header;
+  void *origin = call->origin;
   const char *excess;
 
-  if (header->n_descriptors > 0)
-    caller_fail (caller, origin, header, TOMBOLO_ERROR_NOT_SUPPORTED,
-                 "File descriptors do not cross into machine “%s”.", bridge->machine);
-  else if (!tunnel_manager_is_up (bridge->tunnel))
+  if (!tunnel_manager_is_up (bridge->tunnel))
     caller_fail (caller, origin, header, TOMBOLO_ERROR_DISCONNECTED,
                  "Machine “%s” cannot be reached: %s", bridge->machine,
                  tunnel_manager_get_reason (bridge->tunnel));
@@ -239,7 +288,7 @@ caller_admit (Caller *caller, void *origin, const WireMessage *message)
     caller_fail (caller, origin, header, TOMBOLO_ERROR_LIMITS_EXCEEDED,
                  "Machine “%s” takes no more calls of yours for now: %s", bridge->machine, excess);
   else
-    return true;
+    return admit_descriptors (caller, call);
 
   return false;
 }

@@ -23,6 +23,44 @@ finish (Caller *caller)
 
 /* --- The channel --- */
 
+/* What stands here for the descriptors of a reply, and the streams to the guest's; where they
+ * cannot be had the caller is told. */
+static bool
+open_descriptors (Caller *caller, void *origin, const WireMessage *reply, FdList *ret_fds)
+{
+  Crossing *crossing = channel_get_crossing (caller->channel);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+  const char *excess;
+
+  if (crossing == NULL)
+    return true;
+
+  excess = stream_quota_reserve (caller->quota, crossing->n_streams);
+  if (excess == NULL && crossing_open (crossing, caller->bridge->event, ret_fds, &error))
+    {
+      streams_add (caller->bridge->streams, caller->channel, caller->quota, crossing, 0);
+      return true;
+    }
+
+  if (excess == NULL)
+    stream_quota_release (caller->quota, crossing->n_streams);
+  text = g_strdup_printf ("The reply of machine “%s” brings descriptors, which are too many: %s",
+                          caller->bridge->machine, excess != NULL ? excess : error->message);
+  caller_send_failure (caller, origin, reply->header.reply_serial, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                       text);
+  return false;
+}
+
+static void
+pass_reply (Caller *caller, void *origin, const WireMessage *reply)
+{
+  auto_fd_list fds = { 0 };
+
+  if (open_descriptors (caller, origin, reply, &fds))
+    caller->operations->reply (caller, origin, &reply->header, reply->body, reply->body_size, &fds);
+}
+
 static bool
 on_reply (Channel *channel, const WireMessage *reply, void *user_data)
 {
@@ -34,7 +72,7 @@ on_reply (Channel *channel, const WireMessage *reply, void *user_data)
 
   caller_count_calls (caller, -1);
   if (origin != CALLER_DROPPED)
-    caller->operations->reply (caller, origin, &reply->header, reply->body, reply->body_size);
+    pass_reply (caller, origin, reply);
   return true;
 }
 
@@ -262,9 +300,43 @@ authorise (Caller *caller, Call *call)
     refuse (caller, call, verdict);
 }
 
-static void
-send_call (Caller *caller, const Call *call)
+/* Tells the guest of the call's descriptors, right in front of it. Returns the serial of that, or 0
+ * where the call was failed. */
+static uint32_t
+announce_descriptors (Caller *caller, Call *call)
 {
+  Bridge *bridge = caller->bridge;
+  const WireHeader *header = &call->message.header;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Crossing) crossing = crossing_new (bridge->event, &call->fds, &error);
+  uint32_t serial;
+
+  if (crossing == NULL || crossing->n_streams != call->n_streams)
+    {
+      caller_fail (caller, call->origin, header,
+                   error != NULL ? (TomboloError) error->code : TOMBOLO_ERROR_FAILED, "%s",
+                   error != NULL ? error->message : "The descriptors changed while they waited.");
+      return 0;
+    }
+
+  serial = channel_announce (caller->channel, crossing);
+  if (serial == 0)
+    {
+      caller_fail (caller, call->origin, header, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                   "Machine “%s” does not take calls as fast as you make them; wait for replies.",
+                   bridge->machine);
+      return 0;
+    }
+
+  streams_add (bridge->streams, caller->channel, caller->quota, crossing, serial);
+  call->n_streams = 0; /* each counts for itself now */
+  return serial;
+}
+
+static void
+send_call (Caller *caller, Call *call)
+{
+  uint32_t announced = 0;
   const WireHeader *from = &call->message.header;
   WireHeader header = forward_call (from, from->destination);
   bool wants_reply = (from->flags & WIRE_NO_REPLY_EXPECTED) == 0;
@@ -280,7 +352,13 @@ send_call (Caller *caller, const Call *call)
   if (caller->operations->prepare != NULL)
     caller->operations->prepare (caller, call->origin, call->name);
 
+  if (from->n_descriptors > 0 && (announced = announce_descriptors (caller, call)) == 0)
+    return;
+
+  header.n_descriptors = from->n_descriptors;
   r = channel_send (caller->channel, &header, call->message.body, call->message.body_size);
+  if (r < 0 && announced != 0)
+    streams_drop (caller->bridge->streams, caller->channel, announced);
   if (r == -ENOBUFS)
     caller_fail (caller, call->origin, from, TOMBOLO_ERROR_LIMITS_EXCEEDED,
                  "Machine “%s” does not take calls as fast as you make them; wait for replies.",
@@ -371,7 +449,7 @@ run_queue (Caller *caller)
 static void
 take_call (Caller *caller, Call *call)
 {
-  if (caller_admit (caller, call->origin, &call->message))
+  if (caller_admit (caller, call))
     {
       bool first = caller->queue.head == NULL;
 
@@ -388,15 +466,19 @@ take_call (Caller *caller, Call *call)
         }
     }
 
+  caller_drop_descriptors (caller, call);
   if (caller->channel == NULL)
     finish (caller);
 }
 
 void
-caller_call (Caller *caller, void *origin, const char *name, const WireMessage *message)
+caller_call (Caller *caller, void *origin, const char *name, const WireMessage *message,
+             FdList *fds)
 {
   Call call = { .origin = origin, .name = name, .message = *message };
 
+  if (fds != NULL)
+    call.fds = fd_list_steal (fds);
   take_call (caller, &call);
 }
 
@@ -422,6 +504,8 @@ caller_new (Bridge *bridge, GuestBus guest_bus, const AuthoritySubject *subject,
   caller->operations = operations;
   caller->user_data = user_data;
   caller->pending = g_hash_table_new (NULL, NULL);
+  caller->quota = stream_quota_new (bridge);
+  stream_quota_set_uid (caller->quota, subject->uid);
   caller->link.data = caller;
   g_queue_push_tail_link (&bridge->callers, &caller->link);
   return caller;
@@ -442,6 +526,7 @@ caller_free (Caller *caller)
     bridge_drop_budget (caller->bridge, caller->subject.uid);
   if (caller->subject.bus_name != NULL)
     authority_forget (caller->bridge->authority, caller->subject.bus_name);
+  stream_quota_unref (caller->quota);
   g_hash_table_unref (caller->pending);
   g_clear_pointer (&caller->groups, g_array_unref);
   g_free (caller);
@@ -480,6 +565,7 @@ void
 caller_set_uid (Caller *caller, uid_t uid)
 {
   caller->subject.uid = uid;
+  stream_quota_set_uid (caller->quota, uid);
 
   /* At once, and not after polkit: who waits there takes others' places. */
   if (caller_is_over_limit (caller))

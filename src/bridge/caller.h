@@ -13,9 +13,10 @@ typedef struct Caller Caller;
 /* `origin` is what caller_call() was given. Only `idle` may free the caller. */
 typedef struct
 {
-  /* Sends a reply. `header` says all but serial, sender and destination. */
+  /* Sends a reply. `header` says all but serial, sender and destination; `fds` (NULL: none) go with
+   * it, or are left. */
   void (*reply) (Caller *caller, void *origin, const WireHeader *header, const void *body,
-                 size_t body_size);
+                 size_t body_size, FdList *fds);
   void (*signal) (Caller *caller, const WireMessage *signal);
   /* A call of `name` from this origin is about to use the channel. May be NULL. */
   void (*prepare) (Caller *caller, void *origin, const char *name);
@@ -56,8 +57,9 @@ bool caller_is_over_limit (const Caller *caller);
 
 /* A METHOD_CALL of `message`, to be sent to `message->header.destination`, once polkit has allowed
  * a call of `name`. It is answered exactly once, unless it wants no reply. May free the caller, by
- * its idle operation. */
-void caller_call (Caller *caller, void *origin, const char *name, const WireMessage *message);
+ * its idle operation. `fds` (NULL: none) are the message's, which it takes. */
+void caller_call (Caller *caller, void *origin, const char *name, const WireMessage *message,
+                  FdList *fds);
 
 /* The same for the Hello of a bus-socket client: `opened` is called instead of the guest. */
 void caller_hello (Caller *caller, void *origin, const WireMessage *message);

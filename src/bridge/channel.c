@@ -10,6 +10,7 @@
 #include "error.h"
 #include "forward.h"
 #include "limit.h"
+#include "streams.h"
 #include "tunnel-manager.h"
 
 /* The agent's interface on its channels (src/guest/agent.h). */
@@ -33,6 +34,8 @@ struct Channel
   uint32_t serial;
   char *unique_name;
   OwnerTable owners;
+  Crossing *announced; /* of the next message */
+  Crossing *crossing;  /* of the one that is being handled */
 };
 
 static void
@@ -146,6 +149,60 @@ take_call (Channel *channel, const WireMessage *message)
     channel->handlers->call (channel, message, channel->user_data);
 }
 
+/* The agent's own call: what the descriptors of the next message are. */
+static bool
+is_announcement (const WireHeader *header)
+{
+  return header->type == WIRE_METHOD_CALL && header->sender == NULL
+         && g_strcmp0 (header->interface, AGENT_CHANNEL_INTERFACE) == 0
+         && strcmp (header->member, CROSSING_MEMBER) == 0;
+}
+
+static void
+take_announcement (Channel *channel, const WireMessage *message)
+{
+  bool again = channel->announced != NULL;
+
+  if (!again)
+    channel->announced = crossing_read (message);
+  if (again || channel->announced == NULL || message->header.n_descriptors > 0)
+    channel_misbehaved (channel, "it announced descriptors wrongly");
+}
+
+/* Answers to our own announcements, and replies to the caller's calls. */
+static void
+take_reply (Channel *channel, const WireMessage *message)
+{
+  const WireHeader *header = &message->header;
+
+  bool of_own = (header->reply_serial & CHANNEL_OWN_SERIALS) == CHANNEL_OWN_SERIALS;
+
+  if (of_own
+      && streams_answered (channel->bridge->streams, channel, header->reply_serial,
+                           header->type == WIRE_METHOD_RETURN))
+    return;
+  /* The answer to an announcement may come when its streams have ended. */
+  if (!channel->handlers->reply (channel, message, channel->user_data) && !of_own)
+    channel_misbehaved (channel, "it sent a reply to a call that nobody made");
+}
+
+static void
+take_message (Channel *channel, const WireMessage *message)
+{
+  const WireHeader *header = &message->header;
+  size_t announced = channel->crossing != NULL ? channel->crossing->n_descriptors : 0;
+
+  if (header->n_descriptors != announced
+      || (announced > 0 && header->type != WIRE_METHOD_RETURN && header->type != WIRE_ERROR))
+    channel_misbehaved (channel, "it sent a message with other descriptors than it announced");
+  else if (header->type == WIRE_SIGNAL)
+    take_signal (channel, message);
+  else if (header->type == WIRE_METHOD_CALL)
+    take_call (channel, message);
+  else
+    take_reply (channel, message);
+}
+
 static void
 on_message (Connection *connection, const WireMessage *message, void *user_data)
 {
@@ -153,14 +210,16 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
 
   if (channel->unique_name == NULL)
     take_opening (channel, message);
-  else if (message->header.n_descriptors > 0)
-    channel_misbehaved (channel, "it sent a message that quotes file descriptors");
-  else if (message->header.type == WIRE_SIGNAL)
-    take_signal (channel, message);
-  else if (message->header.type == WIRE_METHOD_CALL)
-    take_call (channel, message);
-  else if (!channel->handlers->reply (channel, message, channel->user_data))
-    channel_misbehaved (channel, "it sent a reply to a call that nobody made");
+  else if (is_announcement (&message->header))
+    take_announcement (channel, message);
+  else
+    {
+      /* The channel may be freed meanwhile. */
+      g_autoptr (Crossing) crossing = g_steal_pointer (&channel->announced);
+
+      channel->crossing = crossing;
+      take_message (channel, message);
+    }
 }
 
 static void
@@ -205,20 +264,22 @@ next_serial (Channel *channel)
   return CHANNEL_OWN_SERIALS | (channel->serial++ & 0x0FFFFFFFU);
 }
 
-/* A call of the bridge's own; the body is freed. */
-static void
+/* A call of the bridge's own; the body is freed. Returns its serial, or 0 where it was not sent. */
+static uint32_t
 send_own (Channel *channel, const WireHeader *call, WireWriter *body)
 {
   WireHeader header = *call;
   const uint8_t *data;
   size_t size;
+  int r;
 
   header.byte_order = wire_native_byte_order ();
   header.type = WIRE_METHOD_CALL;
   header.serial = next_serial (channel);
   data = wire_writer_data (body, &size);
-  connection_send (channel->connection, &header, data, size);
+  r = connection_send (channel->connection, &header, data, size);
   wire_writer_free (body);
+  return r < 0 ? 0 : header.serial;
 }
 
 static void
@@ -298,6 +359,8 @@ channel_free (Channel *channel)
   if (channel == NULL)
     return;
 
+  streams_drop_owner (channel->bridge->streams, channel);
+  crossing_free (channel->announced);
   tunnel_attempt_free (channel->attempt);
   connection_free (channel->connection);
   sd_event_source_disable_unref (channel->deadline);
@@ -331,6 +394,26 @@ channel_send (Channel *channel, const WireHeader *header, const void *body, size
   return connection_send (channel->connection, header, body, body_size);
 }
 
+uint32_t
+channel_announce (Channel *channel, const Crossing *crossing)
+{
+  static const WireHeader announcement = { .path = AGENT_PATH,
+                                           .interface = AGENT_CHANNEL_INTERFACE,
+                                           .member = CROSSING_MEMBER,
+                                           .destination = AGENT_NAME,
+                                           .signature = CROSSING_SIGNATURE };
+  WireWriter *body = wire_writer_new ();
+
+  crossing_write (crossing, body);
+  return send_own (channel, &announcement, body);
+}
+
+Crossing *
+channel_get_crossing (Channel *channel)
+{
+  return channel->crossing;
+}
+
 /* A guest that calls and reads nothing ends its channel. */
 static void
 end_where_full (Channel *channel, int result)
@@ -343,7 +426,7 @@ void
 channel_send_reply (Channel *channel, WireHeader *header, const void *body, size_t body_size)
 {
   header->serial = next_serial (channel);
-  end_where_full (channel, forward_send_reply (channel->connection, header, body, body_size));
+  end_where_full (channel, forward_send_reply (channel->connection, header, body, body_size, NULL));
 }
 
 void

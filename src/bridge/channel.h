@@ -6,6 +6,7 @@
 #include "bridge.h"
 #include "call-rule.h"
 #include "connection.h"
+#include "crossing.h"
 #include "owner-table.h"
 
 typedef struct Channel Channel;
@@ -46,6 +47,11 @@ void channel_send_reply (Channel *channel, WireHeader *header, const void *body,
 /* An error as the reply to a call of the guest's, unless that wants none. */
 void channel_refuse (Channel *channel, const WireHeader *call, const char *error_name,
                      const char *text);
+/* Tells the guest what the descriptors of the next message are. Returns the serial of the call, for
+ * streams_add(), or 0 where it does not fit. */
+uint32_t channel_announce (Channel *channel, const Crossing *crossing);
+/* Within the callback of a message: its descriptors, or NULL where it has none. */
+Crossing *channel_get_crossing (Channel *channel);
 /* Who pays for what it holds from now on; the machine as a whole at first. */
 void channel_set_budget (Channel *channel, ConnectionBudget *budget);
 size_t channel_get_queued (const Channel *channel);

@@ -52,7 +52,7 @@ descriptor_inbox_claim (DescriptorInbox *inbox, const WireHeader *header)
   if (inbox->waiting == NULL || n == 0)
     return WIRE_OK;
   if (n > LIMIT_MESSAGE_DESCRIPTORS)
-    return WIRE_TOO_LARGE;
+    return WIRE_TOO_MANY_DESCRIPTORS;
   if (n > inbox->waiting->len)
     return WIRE_BAD_DESCRIPTOR;
 

@@ -37,29 +37,23 @@ forward_reply (const WireHeader *reply, uint32_t serial, const char *sender,
                        .signature = reply->signature };
 }
 
-int
-forward_send_reply (Connection *connection, const WireHeader *reply, const void *body,
-                    size_t body_size)
+/* The error that takes a reply's place. */
+static int
+send_in_place (Connection *connection, const WireHeader *reply, TomboloError code, const char *text)
 {
-  int r = connection_send (connection, reply, body, body_size);
-  bool behind = connection_get_queued (connection) > LIMIT_FLOW_SIZE;
   WireHeader header = *reply;
-  WireWriter *writer;
+  WireWriter *writer = wire_writer_new ();
   const uint8_t *data;
   size_t size;
-
-  if (r != -ENOBUFS)
-    return r;
+  int r;
 
   header.byte_order = wire_native_byte_order ();
   header.type = WIRE_ERROR;
-  header.error_name = tombolo_error_name (TOMBOLO_ERROR_LIMITS_EXCEEDED);
+  header.error_name = tombolo_error_name (code);
   header.signature = "s";
+  header.n_descriptors = 0;
 
-  writer = wire_writer_new ();
-  wire_writer_string (writer, behind ? "The reply does not fit: large replies wait already; call "
-                                       "again when they are read."
-                                     : "The reply is too large to be passed on; ask for less.");
+  wire_writer_string (writer, text);
   data = wire_writer_data (writer, &size);
   r = connection_send (connection, &header, data, size);
   wire_writer_free (writer);
@@ -69,11 +63,36 @@ forward_send_reply (Connection *connection, const WireHeader *reply, const void 
 char *
 forward_explain_refusal (const char *machine, WireVerdict verdict, TomboloError *ret_code)
 {
-  *ret_code = verdict == WIRE_TOO_LARGE || verdict == WIRE_TOO_DEEP
-                  ? TOMBOLO_ERROR_LIMITS_EXCEEDED
-                  : TOMBOLO_ERROR_INVALID_ARGUMENT;
+  *ret_code =
+      verdict == WIRE_TOO_LARGE || verdict == WIRE_TOO_DEEP || verdict == WIRE_TOO_MANY_DESCRIPTORS
+          ? TOMBOLO_ERROR_LIMITS_EXCEEDED
+          : TOMBOLO_ERROR_INVALID_ARGUMENT;
   return g_strdup_printf ("The call does not cross into machine “%s”: %s.", machine,
                           wire_verdict_to_string (verdict));
+}
+
+int
+forward_send_reply (Connection *connection, const WireHeader *reply, const void *body,
+                    size_t body_size, FdList *fds)
+{
+  bool behind;
+  int r;
+
+  if (fds != NULL && fds->n > 0 && !connection_passes_descriptors (connection))
+    return send_in_place (connection, reply, TOMBOLO_ERROR_NOT_SUPPORTED,
+                          "The reply brings file descriptors, which this connection has not agreed "
+                          "to; negotiate them when it is opened.");
+
+  r = fds != NULL ? connection_send_descriptors (connection, reply, body, body_size, fds)
+                  : connection_send (connection, reply, body, body_size);
+  if (r != -ENOBUFS)
+    return r;
+
+  behind = connection_get_queued (connection) > LIMIT_FLOW_SIZE;
+  return send_in_place (connection, reply, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                        behind ? "The reply does not fit: large replies wait already; call again "
+                                 "when they are read."
+                               : "The reply is too large to be passed on; ask for less.");
 }
 
 WireHeader

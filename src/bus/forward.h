@@ -15,9 +15,10 @@ WireHeader forward_reply (const WireHeader *reply, uint32_t serial, const char *
                           const char *destination);
 
 /* Sends what forward_reply() made; where it does not fit, an error that says so in its place, since
- * a reply is never dropped. As connection_send(): -ENOBUFS where even that does not fit. */
+ * a reply is never dropped. `fds` (NULL: none) go with it; where they cannot they stay the
+ * caller's. As connection_send(): -ENOBUFS where even that does not fit. */
 int forward_send_reply (Connection *connection, const WireHeader *reply, const void *body,
-                        size_t body_size);
+                        size_t body_size, FdList *fds);
 
 /* What a caller is told of a call that is `verdict` and so does not cross; to be freed. */
 char *forward_explain_refusal (const char *machine, WireVerdict verdict, TomboloError *ret_code);

@@ -33,6 +33,7 @@ struct OwnedName
   bool asking; /* RequestName is under way */
   bool owned;
   bool full;
+  bool passes_descriptors;
   bool complained;
   sd_event_source *retry;
   TunnelBackoff backoff;
@@ -146,6 +147,8 @@ connect_bus (OwnedName *name)
 
   if (r < 0)
     on_closed (NULL, r, name);
+  else if (name->passes_descriptors)
+    bus_client_pass_descriptors (name->bus);
 }
 
 /* --- The name --- */
@@ -234,6 +237,14 @@ owned_name_is_owned (const OwnedName *name)
 
 /* --- Messages --- */
 
+void
+owned_name_pass_descriptors (OwnedName *name)
+{
+  name->passes_descriptors = true;
+  if (name->bus != NULL)
+    bus_client_pass_descriptors (name->bus);
+}
+
 bool
 owned_name_is_full (const OwnedName *name)
 {
@@ -249,7 +260,7 @@ update_full (OwnedName *name)
 
 void
 owned_name_send_reply (OwnedName *name, const WireHeader *reply, const char *destination,
-                       const void *body, size_t body_size)
+                       const void *body, size_t body_size, FdList *fds)
 {
   Connection *connection;
   WireHeader header;
@@ -261,7 +272,7 @@ owned_name_send_reply (OwnedName *name, const WireHeader *reply, const char *des
   header = forward_reply (reply, bus_client_next_serial (name->bus), NULL, destination);
 
   /* Where not even an error in its place goes, the bus answers for us. */
-  if (forward_send_reply (connection, &header, body, body_size) == -ENOBUFS)
+  if (forward_send_reply (connection, &header, body, body_size, fds) == -ENOBUFS)
     connection_abort (connection, -ENOBUFS);
   update_full (name);
 }

@@ -46,9 +46,12 @@ bool owned_name_is_owned (const OwnedName *name);
  * the reply to another, so that more is left where it comes from meanwhile. */
 bool owned_name_is_full (const OwnedName *name);
 
-/* Sends a reply to `destination`; an error where it does not fit. */
+/* Its messages come and go with their descriptors. */
+void owned_name_pass_descriptors (OwnedName *name);
+
+/* Sends a reply to `destination`, with `fds` (NULL: none); an error where it does not fit. */
 void owned_name_send_reply (OwnedName *name, const WireHeader *reply, const char *destination,
-                            const void *body, size_t body_size);
+                            const void *body, size_t body_size, FdList *fds);
 /* `destination` NULL: to everybody. -ENOBUFS: it does not fit, and is dropped. */
 int owned_name_send_signal (OwnedName *name, const WireMessage *signal, const char *destination);
 /* Returns the serial under which the call waits for its answer, or 0 where it was not sent. */

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "refusals.h"
 #include "session.h"
+#include "streams.h"
 
 /* A channel for each caller, the spares of each bus, and one for broadcasts. */
 #define LIMIT_CHANNELS (LIMIT_CALLERS_MACHINE + N_GUEST_BUSES * LIMIT_SPARE_CHANNELS + 1)
@@ -24,6 +25,7 @@ struct Agent
   TunnelListener *listener;
   GHashTable *channels; /* GuestChannel, a set */
   AgentChannel *control;
+  GuestStreams *streams;
   Refusals *refusals;
   RateLimit complaints;
 };
@@ -40,6 +42,7 @@ on_control_closed (AgentChannel *channel, Agent *agent)
   log_notice (NULL, "The host's bridge is gone.");
   refusals_set_state (agent->refusals, "Not connected");
   g_clear_pointer (&agent->control, agent_channel_free);
+  guest_streams_close (agent->streams);
 }
 
 static void
@@ -65,6 +68,7 @@ static void
 replace_control (Agent *agent, Stream *stream)
 {
   g_clear_pointer (&agent->control, agent_channel_free);
+  guest_streams_close (agent->streams);
   agent->control = agent_channel_new (agent, stream, on_control_closed);
   refusals_set_state (agent->refusals, "Connected");
   log_message (LOG_LEVEL_NOTICE, NULL, LOG_ID_TUNNEL_UP, "The host's bridge is connected.");
@@ -93,8 +97,7 @@ on_session (Stream *stream, ChannelKind kind, const GError *error, void *user_da
       replace_control (agent, stream);
       break;
     default:
-      agent_complain (agent, "The host opened a channel of a kind that this agent does not serve.");
-      stream_free (stream);
+      guest_streams_take (agent->streams, stream);
       break;
     }
 }
@@ -124,6 +127,7 @@ agent_new (sd_event *event, const Identity *identity, int interface_index,
   agent->policy = policy;
   agent->bus_path = g_strdup (bus_path);
   agent->refusals = refusals_new (event, "Not connected");
+  agent->streams = guest_streams_new (agent);
   agent->channels = g_hash_table_new_full (NULL, NULL, (GDestroyNotify) guest_channel_free, NULL);
 
   r = tunnel_listen (event, context, interface_index, on_session, agent, &agent->listener);
@@ -152,6 +156,7 @@ agent_free (Agent *agent)
   tunnel_listener_free (agent->listener);
   agent_channel_free (agent->control);
   g_hash_table_unref (agent->channels);
+  guest_streams_free (agent->streams);
   for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     exports_free (agent->exports[bus]);
   refusals_free (agent->refusals);
@@ -182,6 +187,12 @@ const OwnerTable *
 agent_get_exports (const Agent *agent, GuestBus bus)
 {
   return exports_get_table (agent->exports[bus]);
+}
+
+GuestStreams *
+agent_get_streams (Agent *agent)
+{
+  return agent->streams;
 }
 
 const GPtrArray *

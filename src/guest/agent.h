@@ -16,6 +16,7 @@
 #define AGENT_CHANNEL_INTERFACE "org.tombolo.Agent1.Channel"
 
 typedef struct Agent Agent;
+typedef struct GuestStreams GuestStreams;
 
 /* Listens on the interface and watches the buses; the system bus is at `bus_path`. What is exported
  * is `policy`'s, which has to outlive the agent. Negative: -errno with `error` set. */
@@ -29,5 +30,6 @@ const char *agent_get_bus_path (const Agent *agent);
 const char *const *agent_get_names (const Agent *agent, GuestBus bus);
 const OwnerTable *agent_get_exports (const Agent *agent, GuestBus bus);
 const GPtrArray *agent_get_rules (const Agent *agent, GuestBus bus); /* CallRule */
+GuestStreams *agent_get_streams (Agent *agent);
 /* Logs what the host's end, or a service, did against the rules; not too often. */
 void agent_complain (Agent *agent, const char *format, ...) G_GNUC_PRINTF (2, 3);

@@ -92,7 +92,7 @@ callbacks_take_answer (Callbacks *callbacks, const WireMessage *answer)
                       "The answer carries file descriptors, which do not cross into a guest.");
   else
     forward_send_reply (bus_client_get_connection (callbacks->bus), &header, answer->body,
-                        answer->body_size);
+                        answer->body_size, NULL);
 }
 
 /* The bridge sees the same change at the same place of the stream and forgets the same calls. */

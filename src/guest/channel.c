@@ -15,6 +15,7 @@
 #include "error.h"
 #include "limit.h"
 #include "log.h"
+#include "streams.h"
 
 typedef enum
 {
@@ -38,6 +39,7 @@ struct GuestChannel
   ChannelState state;
   Connection *host;
   BusClient *bus;
+  FdList incoming; /* of the next call: what was announced */
   ChannelCaller caller;
   OwnerTable owners;
   Callbacks callbacks;
@@ -121,7 +123,8 @@ send_reply (GuestChannel *channel, const WireHeader *call, WireWriter *body, con
 /* --- From the host --- */
 
 static void
-forward_call (GuestChannel *channel, const WireMessage *message, const char *member, ReplyKind kind)
+forward_call (GuestChannel *channel, const WireMessage *message, const char *member, ReplyKind kind,
+              FdList *fds)
 {
   WireHeader header = message->header;
   bool wants_reply = (header.flags & WIRE_NO_REPLY_EXPECTED) == 0;
@@ -143,8 +146,8 @@ forward_call (GuestChannel *channel, const WireMessage *message, const char *mem
 
   header.sender = NULL;
   header.member = member;
-  r = connection_send (bus_client_get_connection (channel->bus), &header, message->body,
-                       message->body_size);
+  r = connection_send_descriptors (bus_client_get_connection (channel->bus), &header, message->body,
+                                   message->body_size, fds);
   if (r < 0)
     send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_LIMITS_EXCEEDED),
                 "The guest's bus does not keep up with this caller; try again later.");
@@ -160,14 +163,15 @@ take_driver_call (GuestChannel *channel, const WireMessage *message)
                       .exports = agent_get_exports (channel->agent, channel->kind),
                       .unique_name = bus_client_get_unique_name (channel->bus) };
   DriverAnswer answer = { 0 };
+  FdList none = { 0 };
 
   switch (driver_decide (&view, message, &answer))
     {
     case DRIVER_FORWARD:
-      forward_call (channel, message, message->header.member, REPLY_PASS);
+      forward_call (channel, message, message->header.member, REPLY_PASS, &none);
       break;
     case DRIVER_CREDENTIALS:
-      forward_call (channel, message, "GetConnectionUnixUser", REPLY_WRAP_CREDENTIALS);
+      forward_call (channel, message, "GetConnectionUnixUser", REPLY_WRAP_CREDENTIALS, &none);
       break;
     case DRIVER_ANSWERED:
       send_reply (channel, &message->header, answer.body, answer.signature);
@@ -192,7 +196,7 @@ get_exported_name (const GuestChannel *channel, const char *destination)
 }
 
 static void
-take_service_call (GuestChannel *channel, const WireMessage *message, const char *name)
+take_service_call (GuestChannel *channel, const WireMessage *message, const char *name, FdList *fds)
 {
   const GPtrArray *rules = agent_get_rules (channel->agent, channel->kind);
   gssize found = call_rules_find (rules, name, message, &channel->caller.identity);
@@ -200,7 +204,7 @@ take_service_call (GuestChannel *channel, const WireMessage *message, const char
 
   if (found >= 0 && call_rule_get_verdict (rules->pdata[found]) == CALL_RULE_ALLOW)
     {
-      forward_call (channel, message, message->header.member, REPLY_PASS);
+      forward_call (channel, message, message->header.member, REPLY_PASS, fds);
       return;
     }
 
@@ -216,22 +220,58 @@ take_service_call (GuestChannel *channel, const WireMessage *message, const char
   send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_ACCESS_DENIED), text);
 }
 
+/* What the descriptors of the next call are: their streams may come from now on. */
+static bool
+take_announcement (GuestChannel *channel, const WireMessage *message)
+{
+  GuestStreams *streams = agent_get_streams (channel->agent);
+  g_autoptr (Crossing) crossing = NULL;
+  g_autoptr (GError) error = NULL;
+  WireWriter *nothing;
+
+  if (g_strcmp0 (message->header.interface, AGENT_CHANNEL_INTERFACE) != 0
+      || strcmp (message->header.member, CROSSING_MEMBER) != 0
+      || (crossing = crossing_read (message)) == NULL)
+    return false;
+
+  fd_list_clear (&channel->incoming);
+  if (!guest_streams_has_room (streams, channel, crossing->n_streams))
+    g_set_error (&error, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                 "The guest has as many descriptors of the host's as it may have.");
+  else if (crossing_open (crossing, agent_get_event (channel->agent), &channel->incoming, &error))
+    guest_streams_expect (streams, channel, crossing);
+
+  if (error != NULL)
+    {
+      send_error (channel, &message->header, tombolo_error_name ((TomboloError) error->code),
+                  error->message);
+      return true;
+    }
+
+  nothing = wire_writer_new ();
+  send_reply (channel, &message->header, nothing, "");
+  wire_writer_free (nothing);
+  return true;
+}
+
 static void
 take_call (GuestChannel *channel, const WireMessage *message)
 {
+  auto_fd_list fds = fd_list_steal (&channel->incoming);
   const char *destination = message->header.destination != NULL ? message->header.destination : "";
   const char *name = get_exported_name (channel, destination);
   g_autofree char *text = NULL;
 
-  if (message->header.n_descriptors > 0)
-    send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
-                "File descriptors do not cross into a guest.");
+  if (message->header.n_descriptors != fds.n)
+    send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_LIMITS_EXCEEDED),
+                "The guest takes no more descriptors of this caller; close some of them.");
   else if (name != NULL)
-    take_service_call (channel, message, name);
+    take_service_call (channel, message, name, &fds);
   else if (strcmp (destination, BUS_DRIVER_NAME) == 0)
     take_driver_call (channel, message);
   else if (strcmp (destination, AGENT_NAME) != 0
-           || !channel_caller_take (&channel->caller, message))
+           || (!channel_caller_take (&channel->caller, message)
+               && !take_announcement (channel, message)))
     {
       text = g_strdup_printf ("The guest does not export “%s”; its /etc/tombolo/guest.conf says "
                               "what it exports.",
@@ -242,13 +282,52 @@ take_call (GuestChannel *channel, const WireMessage *message)
 
 /* --- From the bus --- */
 
-static void
-refuse_descriptors (GuestChannel *channel, const WireMessage *reply)
+/* Tells the host what the descriptors of the reply are, right in front of it, and waits for their
+ * streams. Where they cannot cross the caller gets an error in place of the reply. */
+static bool
+announce_descriptors (GuestChannel *channel, const WireMessage *reply)
 {
+  static const WireHeader announcement = { .type = WIRE_METHOD_CALL,
+                                           .flags = WIRE_NO_REPLY_EXPECTED,
+                                           .path = AGENT_PATH,
+                                           .interface = AGENT_CHANNEL_INTERFACE,
+                                           .member = CROSSING_MEMBER,
+                                           .signature = CROSSING_SIGNATURE };
+  GuestStreams *streams = agent_get_streams (channel->agent);
+  auto_fd_list fds = connection_take_descriptors (bus_client_get_connection (channel->bus));
   WireHeader call = { .serial = reply->header.reply_serial };
+  g_autoptr (Crossing) crossing = NULL;
+  g_autoptr (GError) error = NULL;
+  WireHeader header = announcement;
+  WireWriter *body;
+  const uint8_t *data;
+  size_t size;
 
-  send_error (channel, &call, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
-              "The reply carries file descriptors, which do not cross from a guest.");
+  if (fds.n != reply->header.n_descriptors)
+    g_set_error (&error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
+                 "The reply's file descriptors have not come along.");
+  else if (!guest_streams_has_room (streams, channel, fds.n))
+    g_set_error (&error, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                 "The reply brings descriptors, and as many as may be are open already; close some "
+                 "of them.");
+  else
+    crossing = crossing_new (agent_get_event (channel->agent), &fds, &error);
+  if (crossing == NULL)
+    {
+      g_prefix_error (&error, "The guest's reply does not cross. ");
+      send_error (channel, &call, tombolo_error_name ((TomboloError) error->code), error->message);
+      return false;
+    }
+
+  body = wire_writer_new ();
+  crossing_write (crossing, body);
+  data = wire_writer_data (body, &size);
+  header.byte_order = wire_native_byte_order ();
+  header.serial = next_serial (channel);
+  send_to_host (channel, &header, data, size);
+  wire_writer_free (body);
+  guest_streams_expect (streams, channel, crossing);
+  return true;
 }
 
 static void
@@ -264,10 +343,11 @@ take_reply (GuestChannel *channel, const WireMessage *message)
     return;
   g_hash_table_remove (channel->pending, serial);
 
-  if (header.n_descriptors > 0)
-    refuse_descriptors (channel, message);
-  else if (kind == REPLY_WRAP_CREDENTIALS && header.type == WIRE_METHOD_RETURN
-           && (body = driver_wrap_credentials (message)) != NULL)
+  if (header.n_descriptors > 0 && !announce_descriptors (channel, message))
+    return;
+
+  if (kind == REPLY_WRAP_CREDENTIALS && header.type == WIRE_METHOD_RETURN
+      && (body = driver_wrap_credentials (message)) != NULL)
     {
       send_reply (channel, &call, body, "a{sv}");
       wire_writer_free (body);
@@ -286,8 +366,14 @@ take_signal (GuestChannel *channel, const WireMessage *message)
 {
   WireHeader header = message->header;
 
-  if (header.sender == NULL || header.n_descriptors > 0)
+  if (header.sender == NULL)
     return;
+  if (header.n_descriptors > 0)
+    {
+      agent_complain (channel->agent, "A signal with file descriptors was dropped: nobody can tell "
+                                      "who would close them.");
+      return;
+    }
   if (strcmp (header.sender, BUS_DRIVER_NAME) == 0)
     {
       if (owner_table_take_signal (&channel->owners, message, NULL) == OWNER_SIGNAL_OTHER)
@@ -496,6 +582,7 @@ take_open (GuestChannel *channel, const WireMessage *message)
       return;
     }
 
+  bus_client_pass_descriptors (channel->bus);
   channel->callbacks.bus = channel->bus;
   channel->open_call = (WireHeader){ .serial = header->serial };
   channel->state = STATE_OPENING;
@@ -592,6 +679,8 @@ guest_channel_free (GuestChannel *channel)
   if (channel == NULL)
     return;
 
+  guest_streams_drop_owner (agent_get_streams (channel->agent), channel);
+  fd_list_clear (&channel->incoming);
   sd_event_source_disable_unref (channel->deadline);
   connection_free (channel->host);
   bus_client_free (channel->bus);

@@ -61,6 +61,8 @@ attempt_succeed (TunnelAttempt *attempt, ChannelKind kind)
 
   attempt_disarm (attempt);
   tunnel_session_establish (session);
+  if (kind == CHANNEL_STREAM)
+    transport_be_patient (session->stream.fd);
   attempt->done (&session->stream, kind, NULL, attempt->user_data);
 }
 

@@ -81,6 +81,11 @@ typedef struct
 
 extern const TunnelOptions tunnel_options;
 
+/* Of a connection whose reader may stand still for as long as it likes: bytes that wait for it are
+ * no sign that it is dead. A peer that is gone while some wait is found by the channels beside it.
+ */
+void transport_be_patient (int fd);
+
 /* An attempt at one session over `fd`, which it takes in any case: `connecting` where connect(2) is
  * under way and this is the client. */
 int tunnel_attempt_new (sd_event *event, TunnelContext *context, int fd, bool connecting,

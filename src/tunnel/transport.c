@@ -50,6 +50,12 @@ set_up_connection (int fd)
   return set_option (fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT);
 }
 
+void
+transport_be_patient (int fd)
+{
+  set_option (fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+}
+
 int
 tunnel_connect_full (sd_event *event, TunnelContext *context, const struct sockaddr_in6 *address,
                      ChannelKind kind, const TunnelOptions *options, TunnelDone done,

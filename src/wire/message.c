@@ -57,6 +57,8 @@ wire_verdict_to_string (WireVerdict verdict)
       return "containers are nested too deeply";
     case WIRE_BAD_DESCRIPTOR:
       return "an index points past the file descriptors that came along";
+    case WIRE_TOO_MANY_DESCRIPTORS:
+      return "it brings more than 16 file descriptors";
     }
 
   return "the verdict is unknown";

@@ -42,7 +42,8 @@ typedef enum
   WIRE_BAD_SIGNATURE,
   WIRE_BAD_BODY, /* the body is not what its signature says */
   WIRE_TOO_DEEP,
-  WIRE_BAD_DESCRIPTOR, /* an index into descriptors that are not there */
+  WIRE_BAD_DESCRIPTOR,       /* an index into descriptors that are not there */
+  WIRE_TOO_MANY_DESCRIPTORS, /* LIMIT_MESSAGE_DESCRIPTORS; not wire_message_parse()'s */
 } WireVerdict;
 
 /* The known fields of a header. Strings end in a zero, point into the message and are NULL where

@@ -255,7 +255,7 @@ test_wrong (Fixture *fixture, gconstpointer data)
     { "fewer than announced", 2, 1, WIRE_BAD_DESCRIPTOR },
     { "announced, and none", 1, 0, WIRE_BAD_DESCRIPTOR },
     { "more than a message may have", LIMIT_MESSAGE_DESCRIPTORS + 1, LIMIT_MESSAGE_DESCRIPTORS,
-      WIRE_TOO_LARGE },
+      WIRE_TOO_MANY_DESCRIPTORS },
     { "cut by the kernel", LIMIT_MESSAGE_DESCRIPTORS + 1, LIMIT_MESSAGE_DESCRIPTORS + 1,
       -EMSGSIZE },
   };
