@@ -18,6 +18,7 @@ SOLE_USERS = [
     ("GnuTLS", r"#\s*include\s*<gnutls/", r"src/(pki|tunnel)/"),
     ("GnuTLS sessions", r"\bgnutls_(init|handshake|record_|bye|session_)", r"src/tunnel/"),
     ("polkit", r"org[./]freedesktop[./]PolicyKit1\b", r"src/authority/"),
+    ("pairs of terminals", r"\b(posix_openpt|openpty|TIOCSCTTY|TIOCGPTPEER)\b", r"src/relay/"),
     (
         "netlink and TAPs",
         r"#\s*include\s*<(netlink/|linux/(rtnetlink|netlink|if_tun|if_link|veth)\.h)",
@@ -126,6 +127,7 @@ def self_test():
         ("src/pki/a.c", "gnutls_handshake (session);"),
         ("src/bridge/a.c", '"org.freedesktop.PolicyKit1"'),
         ("client/a.c", '"/org/freedesktop/PolicyKit1/Authority"'),
+        ("src/guest/a.c", "master = posix_openpt (O_RDWR);"),
         ("src/host/machine.c", "#include <netlink/route/link.h>"),
         ("src/bridge/link.c", "#include <linux/if_tun.h>"),
         ("src/host/machine.c", '"org.freedesktop.systemd1"'),
@@ -143,6 +145,7 @@ def self_test():
         ("src/launch/link.c", "#include <netlink/route/link.h>"),
         ("src/host/units.c", '"org.freedesktop.systemd1"'),
         ("src/wire/a.c", "#include <string.h>"),
+        ("src/relay/a.c", "master = posix_openpt (O_RDWR);"),
     ]:
         assert not list(check_lines(path, [line])), f"wrongly found: {path}: {line}"
 
