@@ -22,6 +22,7 @@ typedef enum
   OPTION_WAIT_AGENT,
   OPTION_NO_AUTO_START,
   OPTION_FILE,
+  OPTION_SESSION,
   OPTION_SETTING, /* a key of the machine file: `group` and `key` of the option say which */
 } OptionCode;
 
@@ -78,6 +79,7 @@ struct Options
   gint64 wait_agent_time; /* microseconds */
   gboolean auto_start;
   const char *file;
+  gboolean session;
   Settings *settings;
 };
 

@@ -25,6 +25,7 @@
 struct PrivateBus
 {
   TomboloMachine *machine;
+  GuestBus bus;
   GCancellable *cancellable;
   char *directory;
   char *path;
@@ -155,12 +156,15 @@ static void
 open_bus (PrivateBus *self, int fd)
 {
   Opening *opening = g_new0 (Opening, 1);
+  GVariantBuilder options = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{sv}"));
 
+  g_variant_builder_add (&options, "{sv}", "bus",
+                         g_variant_new_string (guest_bus_to_string (self->bus)));
   opening->self = self;
   opening->fd = fd;
   self->n_opening++;
   g_dbus_proxy_call_with_unix_fd_list (G_DBUS_PROXY (self->machine), "OpenBus",
-                                       g_variant_new ("(@a{sv})", g_variant_new ("a{sv}", NULL)),
+                                       g_variant_new ("(a{sv})", &options),
                                        G_DBUS_CALL_FLAGS_NONE, HOST_NO_TIMEOUT, NULL,
                                        self->cancellable, on_opened, opening);
 }
@@ -192,12 +196,13 @@ on_connection (int listen_fd, GIOCondition condition, gpointer data)
 /* --- life --- */
 
 PrivateBus *
-private_bus_new (TomboloMachine *machine, GError **error)
+private_bus_new (TomboloMachine *machine, GuestBus bus, GError **error)
 {
   g_autoptr (PrivateBus) self = g_new0 (PrivateBus, 1);
   g_autofree char *escaped = NULL;
 
   self->machine = g_object_ref (machine);
+  self->bus = bus;
   self->cancellable = g_cancellable_new ();
   self->relays = g_hash_table_new_full (NULL, NULL, (GDestroyNotify) relay_free, NULL);
   self->fd = -1;

@@ -3,12 +3,14 @@
  * connection to it is a bus that Machine.OpenBus() opens. Runs on the default main context. */
 #pragma once
 
+#include "guest-bus.h"
 #include "host.h"
 
 typedef struct PrivateBus PrivateBus;
 
-/* Makes the directory and listens. Each bus is opened over `machine`'s connection. */
-PrivateBus *private_bus_new (TomboloMachine *machine, GError **error);
+/* Makes the directory and listens. Each connection is a bus `bus` of the guest's, opened over
+ * `machine`'s connection. */
+PrivateBus *private_bus_new (TomboloMachine *machine, GuestBus bus, GError **error);
 /* Removes both, and ends the connections. NULL is allowed. */
 void private_bus_free (PrivateBus *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PrivateBus, private_bus_free)

@@ -80,6 +80,16 @@ print_state (TomboloMachine *machine)
 }
 
 static void
+print_problems (TomboloMachine *machine)
+{
+  const char *const *problems = tombolo_machine_get_problems (machine);
+  const char *label = _ ("Problems");
+
+  for (; problems != NULL && *problems != NULL; problems++, label = "")
+    print_line (label, *problems, COLOR_BAD);
+}
+
+static void
 print_exports (TomboloMachine *machine)
 {
   GVariant *exports = tombolo_machine_get_exports (machine);
@@ -120,6 +130,7 @@ print_machine (TomboloMachine *machine)
   print_line (_ ("Link"), link, COLOR_NONE);
   print_line (_ ("Bus socket"), tombolo_machine_get_bus_socket (machine), COLOR_NONE);
   print_line ("", tombolo_machine_get_session_bus_socket (machine), COLOR_NONE);
+  print_problems (machine);
   print_exports (machine);
 }
 

@@ -4,6 +4,7 @@
 
 #include "options.h"
 
+extern const Verb verb_alias;
 extern const Verb verb_call;
 extern const Verb verb_create;
 extern const Verb verb_delete;

@@ -20,7 +20,7 @@ _tomboloctl ()
   local cur prev words cword
   local common='--help --version --json= --no-legend --no-pager --no-ask-password'
   local verbs='list status start stop restart kill pause resume create delete reload call with
-    rules monitor version help'
+    rules alias monitor version help'
   local verb='' position=0 options word i machine='' second=''
 
   _init_completion -n '=:' || return
@@ -60,6 +60,7 @@ _tomboloctl ()
         start) options+=' --wait-agent' ;;
         stop) options+=' --timeout=' ;;
         restart) options+=' --wait-agent --timeout=' ;;
+        with) options+=' --session' ;;
         call) options+=' --timeout= --no-auto-start' ;;
         create)
           options+=' --file= --monitor= --description= --memory= --cpus= --agent= --start= --type=
@@ -88,6 +89,12 @@ _tomboloctl ()
       case $position in
         0) COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur")) ;;
         1) COMPREPLY=($(compgen -c -- "$cur")) ;;
+      esac
+      ;;
+    alias)
+      case $position in
+        0) COMPREPLY=($(compgen -W 'policy' -- "$cur")) ;;
+        1) COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur")) ;;
       esac
       ;;
     rules)

@@ -8,7 +8,6 @@
 #include "broadcast.h"
 #include "forward.h"
 #include "limit.h"
-#include "owned-name.h"
 #include "report.h"
 
 struct Alias
@@ -198,6 +197,12 @@ bool
 alias_is_owned (const Alias *alias)
 {
   return owned_name_is_owned (alias->name);
+}
+
+OwnedNameRefusal
+alias_get_refusal (const Alias *alias)
+{
+  return owned_name_get_refusal (alias->name);
 }
 
 /* Does what the guest's last word asks for. */

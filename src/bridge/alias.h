@@ -7,6 +7,7 @@
 
 #include "bridge.h"
 #include "error.h"
+#include "owned-name.h"
 
 typedef struct Alias Alias;
 
@@ -21,6 +22,9 @@ const char *alias_get_name (const Alias *alias);
 bool alias_is_wanted (const Alias *alias);
 /* Whether the host's bus has given us the name. */
 bool alias_is_owned (const Alias *alias);
+
+/* Why not, where it was asked for the name. */
+OwnedNameRefusal alias_get_refusal (const Alias *alias);
 
 /* What the guest says of the name. A new owner after another makes clients start over: the alias is
  * released and owned again. */

@@ -41,6 +41,46 @@ append_exports (sd_bus_message *message, const Bridge *bridge, GuestBus guest_bu
   return r < 0 ? r : sd_bus_message_close_container (message);
 }
 
+/* A sentence of what keeps the alias from being owned; NULL: nothing does. Free with g_free(). */
+static char *
+find_problem (const Bridge *bridge, const Alias *alias)
+{
+  const char *name = alias_get_name (alias);
+
+  switch (alias_get_refusal (alias))
+    {
+    case OWNED_NAME_NOT_REFUSED:
+      return NULL;
+    case OWNED_NAME_FORBIDDEN:
+      return g_strdup_printf ("The bus' policy does not let the bridge own %s: “tomboloctl alias "
+                              "policy %s” prints the file that it needs.",
+                              name, bridge->machine);
+    case OWNED_NAME_TAKEN:
+      return g_strdup_printf ("Somebody else owns %s on the host's bus.", name);
+    case OWNED_NAME_FAILED:
+      return g_strdup_printf ("The host's bus does not give the bridge %s; its journal says why.",
+                              name);
+    }
+
+  return NULL;
+}
+
+static int
+append_problems (sd_bus_message *message, const Bridge *bridge, bool up)
+{
+  int r = sd_bus_message_open_container (message, 'a', "s");
+
+  for (guint i = 0; r >= 0 && up && i < bridge->aliases->len; i++)
+    {
+      g_autofree char *problem = find_problem (bridge, bridge->aliases->pdata[i]);
+
+      if (problem != NULL)
+        r = sd_bus_message_append (message, "s", problem);
+    }
+
+  return r < 0 ? r : sd_bus_message_close_container (message);
+}
+
 static int
 on_again (sd_event_source *source, uint64_t time, void *user_data)
 {
@@ -102,6 +142,8 @@ send_report (Report *report)
                                tunnel_manager_get_reason (bridge->tunnel));
   for (GuestBus guest_bus = 0; r >= 0 && guest_bus < N_GUEST_BUSES; guest_bus++)
     r = append_exports (message, bridge, guest_bus, up);
+  if (r >= 0)
+    r = append_problems (message, bridge, up);
   if (r < 0)
     return r;
 

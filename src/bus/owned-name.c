@@ -34,7 +34,7 @@ struct OwnedName
   bool owned;
   bool full;
   bool passes_descriptors;
-  bool complained;
+  OwnedNameRefusal refusal;
   sd_event_source *retry;
   TunnelBackoff backoff;
   sd_event_source *again; /* asks once more for a name that was refused */
@@ -45,12 +45,13 @@ static void connect_bus (OwnedName *name);
 static void apply (OwnedName *name);
 
 static void
-set_owned (OwnedName *name, bool owned)
+set_state (OwnedName *name, bool owned, OwnedNameRefusal refusal)
 {
-  if (name->owned == owned)
+  if (name->owned == owned && name->refusal == refusal)
     return;
 
   name->owned = owned;
+  name->refusal = refusal;
   if (name->handlers->changed != NULL)
     name->handlers->changed (name, name->user_data);
 }
@@ -95,7 +96,7 @@ on_closed (BusClient *bus, int reason, void *user_data)
   if (name->handlers->lost != NULL)
     name->handlers->lost (name, name->user_data);
   set_full (name, false);
-  set_owned (name, false);
+  set_state (name, false, OWNED_NAME_NOT_REFUSED);
 }
 
 static void
@@ -163,6 +164,16 @@ on_again (sd_event_source *source, uint64_t time, void *user_data)
   return 0;
 }
 
+static OwnedNameRefusal
+get_refusal (const WireMessage *reply)
+{
+  if (reply->header.type != WIRE_ERROR)
+    return OWNED_NAME_TAKEN;
+  return g_str_equal (reply->header.error_name, "org.freedesktop.DBus.Error.AccessDenied")
+             ? OWNED_NAME_FORBIDDEN
+             : OWNED_NAME_FAILED;
+}
+
 static void
 on_requested (BusClient *bus, const WireMessage *reply, void *user_data)
 {
@@ -178,14 +189,13 @@ on_requested (BusClient *bus, const WireMessage *reply, void *user_data)
 
   if (result == REQUEST_PRIMARY_OWNER || result == REQUEST_ALREADY_OWNER)
     {
-      name->complained = false;
       name->again_backoff = (TunnelBackoff){ 0 };
-      set_owned (name, true);
+      set_state (name, true, OWNED_NAME_NOT_REFUSED);
       apply (name);
       return;
     }
 
-  if (!name->complained)
+  if (name->refusal == OWNED_NAME_NOT_REFUSED)
     {
       g_autofree char *shown = NULL;
 
@@ -194,7 +204,7 @@ on_requested (BusClient *bus, const WireMessage *reply, void *user_data)
       shown = log_text (text, LIMIT_LOG_LINE / 4);
       log_warning (name->machine, "The bus does not give us the name %s: %s.", name->name, shown);
     }
-  name->complained = true;
+  set_state (name, false, get_refusal (reply));
 
   /* Whoever has it may leave, and a policy may be mended. */
   if (sd_event_add_time_relative (name->event, &name->again, CLOCK_MONOTONIC,
@@ -218,7 +228,7 @@ apply (OwnedName *name)
   else
     {
       bus_client_call_driver (name->bus, "ReleaseName", name->name, -1, NULL, NULL);
-      set_owned (name, false);
+      set_state (name, false, OWNED_NAME_NOT_REFUSED);
     }
 }
 
@@ -233,6 +243,12 @@ bool
 owned_name_is_owned (const OwnedName *name)
 {
   return name->owned;
+}
+
+OwnedNameRefusal
+owned_name_get_refusal (const OwnedName *name)
+{
+  return name->wanted ? name->refusal : OWNED_NAME_NOT_REFUSED;
 }
 
 /* --- Messages --- */

@@ -15,7 +15,7 @@ typedef struct
 {
   /* The connection is there: the bus takes calls. */
   void (*ready) (OwnedName *name, BusClient *bus, void *user_data);
-  /* owned_name_is_owned() has changed. */
+  /* owned_name_is_owned() or owned_name_get_refusal() has changed. */
   void (*changed) (OwnedName *name, void *user_data);
   /* A message to the connection that is no answer of the bus driver's to a call of ours. */
   void (*message) (OwnedName *name, const WireMessage *message, void *user_data);
@@ -40,6 +40,17 @@ BusClient *owned_name_get_bus (const OwnedName *name);
 void owned_name_set_wanted (OwnedName *name, bool wanted);
 /* Whether the bus has given us the name. */
 bool owned_name_is_owned (const OwnedName *name);
+
+/* Why the bus has not given it to us, when it was asked last. */
+typedef enum
+{
+  OWNED_NAME_NOT_REFUSED,
+  OWNED_NAME_FORBIDDEN, /* by its policy */
+  OWNED_NAME_TAKEN,     /* somebody else owns it */
+  OWNED_NAME_FAILED,    /* anything else */
+} OwnedNameRefusal;
+
+OwnedNameRefusal owned_name_get_refusal (const OwnedName *name);
 
 /* Whether the bus does not keep up: since the queue passed LIMIT_FLOW_SIZE, until it is empty.
  * Those whose messages go through here share the queue: a large one of one shall not fill it for

@@ -24,12 +24,13 @@ struct BridgeDBus
 
 static gboolean
 read_report (GVariant *parameters, const char **ret_machine, AgentState *ret_state,
-             const char **ret_reason, GVariant *ret_exports[N_GUEST_BUSES], GError **error)
+             const char **ret_reason, GVariant *ret_exports[N_GUEST_BUSES], GVariant **ret_problems,
+             GError **error)
 {
   const char *state;
 
-  g_variant_get (parameters, "(&s&s&s@a{ss}@a{ss})", ret_machine, &state, ret_reason,
-                 &ret_exports[GUEST_BUS_SYSTEM], &ret_exports[GUEST_BUS_SESSION]);
+  g_variant_get (parameters, "(&s&s&s@a{ss}@a{ss}@as)", ret_machine, &state, ret_reason,
+                 &ret_exports[GUEST_BUS_SYSTEM], &ret_exports[GUEST_BUS_SESSION], ret_problems);
   for (AgentState i = AGENT_CONNECTING; i <= AGENT_CONNECTED; i++)
     if (g_str_equal (agent_state_to_string (i), state))
       {
@@ -57,6 +58,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   const char *sender = g_dbus_method_invocation_get_sender (invocation);
   g_autoptr (GError) error = NULL;
   GVariant *exports[N_GUEST_BUSES] = { NULL };
+  g_autoptr (GVariant) problems = NULL;
   Machine *machine;
   const char *name, *reason;
   AgentState state;
@@ -71,9 +73,9 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
     }
 
   if (!read_report (g_dbus_method_invocation_get_parameters (invocation), &name, &state, &reason,
-                    exports, &error)
+                    exports, &problems, &error)
       || (machine = manager_find (face->manager, name, &error)) == NULL
-      || !machine_report (machine, state, reason, exports, &error))
+      || !machine_report (machine, state, reason, exports, problems, &error))
     caller_fail (invocation, g_steal_pointer (&error));
   else
     {
@@ -88,7 +90,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
 static gboolean
 on_report (TomboloBridge *skeleton, GDBusMethodInvocation *invocation, const char *name,
            const char *agent_state, const char *reason, GVariant *exports,
-           GVariant *session_exports, gpointer user_data)
+           GVariant *session_exports, const char *const *problems, gpointer user_data)
 {
   BridgeDBus *face = user_data;
   g_autofree char *unit = NULL;

@@ -99,9 +99,25 @@ exports_are_valid (GVariant *exports)
   return TRUE;
 }
 
+static char **
+read_problems (GVariant *problems)
+{
+  char **texts = g_variant_dup_strv (problems, NULL);
+
+  for (char **text = texts; *text != NULL; text++)
+    {
+      char *safe = log_text (*text, LIMIT_LOG_LINE / 4);
+
+      g_free (*text);
+      *text = safe;
+    }
+
+  return texts;
+}
+
 gboolean
 machine_report (Machine *machine, AgentState state, const char *reason,
-                GVariant *const exports[N_GUEST_BUSES], GError **error)
+                GVariant *const exports[N_GUEST_BUSES], GVariant *problems, GError **error)
 {
   gsize n_exports = g_variant_n_children (exports[GUEST_BUS_SYSTEM])
                     + g_variant_n_children (exports[GUEST_BUS_SESSION]);
@@ -124,6 +140,16 @@ machine_report (Machine *machine, AgentState state, const char *reason,
       return FALSE;
     }
 
+  if (g_variant_n_children (problems) > (state == AGENT_CONNECTED ? LIMIT_EXPORTED_NAMES : 0))
+    {
+      g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_ARGUMENT,
+                   "Problems are at most %d, one for each name, and none unless connected.",
+                   LIMIT_EXPORTED_NAMES);
+      return FALSE;
+    }
+
+  g_strfreev (machine->problems);
+  machine->problems = read_problems (problems);
   machine_set_agent (machine, state, safe, exports);
   return TRUE;
 }

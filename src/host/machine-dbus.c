@@ -52,6 +52,7 @@ update (Machine *machine, gpointer user_data)
   g_autofree char *name = log_text (machine_get_name (machine), LIMIT_LOG_LINE);
   g_autofree char *file = log_text (machine_get_file (machine), LIMIT_LOG_LINE);
   g_autofree char *unit = machine_get_unit (machine);
+  g_auto (GStrv) aliases = machine_get_outer_aliases (machine);
   g_autofree char *bus_socket = machine_get_bus_socket (machine, GUEST_BUS_SYSTEM);
   g_autofree char *session_bus_socket = machine_get_bus_socket (machine, GUEST_BUS_SESSION);
 
@@ -70,6 +71,8 @@ update (Machine *machine, gpointer user_data)
   tombolo_machine_set_start_timestamp (skeleton, machine_get_started (machine));
   tombolo_machine_set_bus_socket (skeleton, bus_socket);
   tombolo_machine_set_session_bus_socket (skeleton, session_bus_socket);
+  tombolo_machine_set_problems (skeleton, machine_get_problems (machine));
+  tombolo_machine_set_outer_aliases (skeleton, (const char *const *) aliases);
   tombolo_machine_set_exports (skeleton, machine_get_exports (machine, GUEST_BUS_SYSTEM));
   tombolo_machine_set_session_exports (skeleton, machine_get_exports (machine, GUEST_BUS_SESSION));
   update_link (skeleton, machine);

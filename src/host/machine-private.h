@@ -20,6 +20,7 @@ struct _Machine
   AgentState agent_state;
   char *agent_reason;
   GVariant *exports[N_GUEST_BUSES]; /* a{ss} */
+  GStrv problems;                   /* what the bridge cannot do */
 
   /* One start, from its first step until everything is cleaned up; else NULL and 0. */
   MonitorKind monitor;
@@ -80,6 +81,6 @@ void machine_qmp_event (Machine *machine, const char *event);
 /* machine-bridge.c */
 void machine_start_bridge (Machine *machine);
 void machine_watch_bridge (Machine *machine);
-/* `exports` NULL: none. */
+/* `exports` NULL: none, and no problems of the bridge either. */
 void machine_set_agent (Machine *machine, AgentState state, const char *reason,
                         GVariant *const exports[N_GUEST_BUSES]);

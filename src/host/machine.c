@@ -50,6 +50,7 @@ machine_dispose (GObject *object)
   g_clear_pointer (&machine->entry, machine_entry_free);
   for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     g_clear_pointer (&machine->exports[bus], g_variant_unref);
+  g_clear_pointer (&machine->problems, g_strfreev);
   g_clear_pointer (&machine->reason, g_free);
   g_clear_pointer (&machine->agent_reason, g_free);
   G_OBJECT_CLASS (machine_parent_class)->dispose (object);
@@ -85,6 +86,7 @@ machine_init (Machine *machine)
   machine->agent_reason = g_strdup ("");
   for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     machine->exports[bus] = no_exports ();
+  machine->problems = g_new0 (char *, 1);
 }
 
 Machine *
@@ -262,6 +264,11 @@ machine_set_agent (Machine *machine, AgentState state, const char *reason,
 
       machine->exports[bus] = exports != NULL ? g_variant_ref_sink (exports[bus]) : no_exports ();
     }
+  if (exports == NULL)
+    {
+      g_strfreev (machine->problems);
+      machine->problems = g_new0 (char *, 1);
+    }
   g_free (machine->agent_reason);
   machine->agent_reason = g_strdup (reason);
   machine_changed (machine);
@@ -396,6 +403,12 @@ machine_get_mac (Machine *machine, uint8_t ret[MAC_SIZE])
   machine_name_to_mac (machine->name, "control", ret);
 }
 
+const char *const *
+machine_get_problems (Machine *machine)
+{
+  return (const char *const *) machine->problems;
+}
+
 const char *
 machine_get_bridge_credential (Machine *machine)
 {
@@ -447,6 +460,25 @@ alias_is_outer (const char *alias, gconstpointer data)
   GuestBus bus;
 
   return guest_bus_split_prefix (alias, &bus) == NULL;
+}
+
+char **
+machine_get_outer_aliases (Machine *machine)
+{
+  const MachineSettings *settings = get_settings (machine);
+  GPtrArray *aliases = g_ptr_array_new ();
+
+  for (GuestBus bus = 0; settings != NULL && bus < N_GUEST_BUSES; bus++)
+    for (guint i = 0; i < settings->aliases[bus]->len; i++)
+      {
+        const MachineAlias *alias = settings->aliases[bus]->pdata[i];
+
+        if (alias_is_outer (alias->alias, NULL))
+          g_ptr_array_add (aliases, g_strdup (alias->alias));
+      }
+
+  g_ptr_array_add (aliases, NULL);
+  return (char **) g_ptr_array_free (aliases, FALSE);
 }
 
 gboolean

@@ -59,6 +59,9 @@ const char *machine_get_reason (Machine *machine);
 AgentState machine_get_agent_state (Machine *machine);
 const char *machine_get_agent_reason (Machine *machine);
 GVariant *machine_get_exports (Machine *machine, GuestBus bus); /* a{ss} */
+const char *const *machine_get_problems (Machine *machine);     /* sentences */
+/* The aliases of its file that need a bus policy of their own. Free with g_strfreev(). */
+char **machine_get_outer_aliases (Machine *machine);
 /* Of the start that runs; "" or 0 while none does. */
 const char *machine_get_invocation (Machine *machine);
 const char *machine_get_interface (Machine *machine);
@@ -93,7 +96,8 @@ void machine_adopt_async (Machine *machine, MonitorKind monitor, gboolean bridge
 
 /* What the machine's bridge says. */
 gboolean machine_report (Machine *machine, AgentState state, const char *reason,
-                         GVariant *const exports[N_GUEST_BUSES], GError **error);
+                         GVariant *const exports[N_GUEST_BUSES], GVariant *problems,
+                         GError **error);
 /* The bridge that reported left the bus. */
 void machine_bridge_vanished (Machine *machine);
 

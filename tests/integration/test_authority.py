@@ -32,7 +32,7 @@ def call(host, user, path, interface, method, *arguments):
     (ROOT, HOST + ".Manager", "CreateMachine", ["evil", GOOD, "@a{sv} {}"]),
     (ROOT, HOST + ".Manager", "CreateMachine", ["evil", GOOD.replace("/srv/kernel", "/srv/none"), "@a{sv} {}"]),
     (ROOT, HOST + ".Manager", "Reload", []),
-    (ROOT, HOST + ".Bridge", "Report", ["work", "connected", "", "@a{ss} {}", "@a{ss} {}"]),
+    (ROOT, HOST + ".Bridge", "Report", ["work", "connected", "", "@a{ss} {}", "@a{ss} {}", "@as []"]),
 ])
 def test_visitor_may_not(host, path, interface, method, arguments):
     stopped(host, "work")
@@ -44,7 +44,7 @@ def test_visitor_may_not(host, path, interface, method, arguments):
 
 def test_nobody_but_the_bridge_reports(host):
     for user in ("root", "operator"):
-        answer = call(host, user, ROOT, HOST + ".Bridge", "Report", "work", "connected", "", "@a{ss} {}", "@a{ss} {}")
+        answer = call(host, user, ROOT, HOST + ".Bridge", "Report", "work", "connected", "", "@a{ss} {}", "@a{ss} {}", "@as []")
         assert "AccessDenied" in answer.stderr, answer.stderr
     assert machine_property(host, "work", "AgentState") == "none"
 

@@ -67,6 +67,8 @@ def test_what_a_bridge_taken_over_reports(host, false_bridge):
         "too many with those of the session": INVALID,
         "session exports while connecting": INVALID,
         "session alias that is none": INVALID,
+        "problems while connecting": INVALID,
+        "too many problems": INVALID,
         "exported name that is none": INVALID,
         "exported unique name": INVALID,
         "alias that is none": INVALID,

@@ -26,6 +26,8 @@ REPORTS = [
     ("exported unique name", "net", "connected", "", {":1.7": "org.example.N"}, {}),
     ("alias that is none", "net", "connected", "", {"org.example.N": "/"}, {}),
     ("unique alias", "net", "connected", "", {"org.example.N": ":1.7"}, {}),
+    ("problems while connecting", "net", "connecting", "", {}, ["It rains."]),
+    ("too many problems", "net", "connected", "", {}, ["It rains."] * 65),
     ("another machine", "work", "connecting", "I am not its bridge", {}, {}),
     ("no machine", "nobody", "connecting", "", {}, {}),
     ("no name", "../net", "connecting", "", {}, {}),
@@ -39,12 +41,16 @@ def main():
     time.sleep(0.5)  # until systemd has told the unit's new state
     bus = dbus.SystemBus()
     for label, *arguments, exports, session_exports in REPORTS:
+        problems = []
+        if isinstance(session_exports, list):
+            session_exports, problems = {}, session_exports
         result = "taken"
         try:
             bus.call_blocking("org.tombolo.Host1", "/org/tombolo/Host1", "org.tombolo.Host1.Bridge", "Report",
-                              "sssa{ss}a{ss}",
+                              "sssa{ss}a{ss}as",
                               [*arguments, dbus.Dictionary(exports, signature="ss"),
-                               dbus.Dictionary(session_exports, signature="ss")])
+                               dbus.Dictionary(session_exports, signature="ss"),
+                               dbus.Array(problems, signature="s")])
         except dbus.DBusException as error:
             result = error.get_dbus_name()
         print(f"{label}: {result}", flush=True)

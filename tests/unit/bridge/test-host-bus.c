@@ -76,7 +76,7 @@ on_report (sd_bus_message *message, void *user_data, sd_bus_error *error)
 
 static const sd_bus_vtable vtable[] = {
   SD_BUS_VTABLE_START (0),
-  SD_BUS_METHOD ("Report", "sssa{ss}a{ss}", "", on_report, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Report", "sssa{ss}a{ss}as", "", on_report, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_VTABLE_END,
 };
 
