@@ -163,10 +163,9 @@ open_bus (PrivateBus *self, int fd)
   opening->self = self;
   opening->fd = fd;
   self->n_opening++;
-  g_dbus_proxy_call_with_unix_fd_list (G_DBUS_PROXY (self->machine), "OpenBus",
-                                       g_variant_new ("(a{sv})", &options),
-                                       G_DBUS_CALL_FLAGS_NONE, HOST_NO_TIMEOUT, NULL,
-                                       self->cancellable, on_opened, opening);
+  g_dbus_proxy_call_with_unix_fd_list (
+      G_DBUS_PROXY (self->machine), "OpenBus", g_variant_new ("(a{sv})", &options),
+      G_DBUS_CALL_FLAGS_NONE, HOST_NO_TIMEOUT, NULL, self->cancellable, on_opened, opening);
 }
 
 /* The directory keeps others out; what root or a descriptor lets in is turned away here: whoever is
