@@ -160,13 +160,18 @@ int
 bus_client_new (sd_event *event, const char *path, const BusClientHandlers *handlers,
                 void *user_data, BusClient **ret_client)
 {
+  int fd = open_socket (path);
+
+  return fd < 0 ? fd : bus_client_new_connected (event, fd, handlers, user_data, ret_client);
+}
+
+int
+bus_client_new_connected (sd_event *event, int fd, const BusClientHandlers *handlers,
+                          void *user_data, BusClient **ret_client)
+{
   BusClient *client;
   Stream *stream;
-  int fd = open_socket (path);
   int r;
-
-  if (fd < 0)
-    return fd;
 
   client = g_new0 (BusClient, 1);
   client->handlers = handlers;

@@ -35,6 +35,9 @@ typedef void (*BusClientDone) (BusClient *client, const WireMessage *reply, void
 /* Connects to the unix socket `path`. Negative: -errno. */
 int bus_client_new (sd_event *event, const char *path, const BusClientHandlers *handlers,
                     void *user_data, BusClient **ret_client);
+/* The same over `fd`, which is taken in any case: connected, with nothing said on it. */
+int bus_client_new_connected (sd_event *event, int fd, const BusClientHandlers *handlers,
+                              void *user_data, BusClient **ret_client);
 void bus_client_free (BusClient *client);
 
 /* Its messages come and go with their descriptors (connection_take_descriptors()), as far as the

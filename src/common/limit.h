@@ -69,6 +69,12 @@
 #define STREAM_TOKEN_SIZE 16
 #define LIMIT_STREAM_BUFFER ((size_t) 64 * 1024) /* bytes that one direction of a stream holds */
 
+/* The agent and the helper in a user's session. */
+#define LIMIT_SESSION_REQUESTS 64                    /* connections that are asked for at a time */
+#define LIMIT_SESSION_TIME_USEC (4 * G_USEC_PER_SEC) /* below LIMIT_CHANNEL_TIME_USEC */
+#define SESSION_BACKLOG 16
+#define SESSION_REST_USEC (100 * 1000) /* after a failed accept() */
+
 /* Calls that tombolod has read, and whose answers it has not written yet. */
 #define LIMIT_CALLS_SENDER 64
 #define LIMIT_CALLS_TOTAL 512

@@ -21,6 +21,7 @@ struct Agent
   sd_event *event;
   const GuestPolicy *policy;
   char *bus_path;
+  SessionLink *session; /* NULL: none is exported */
   Exports *exports[N_GUEST_BUSES];
   TunnelListener *listener;
   GHashTable *channels; /* GuestChannel, a set */
@@ -111,9 +112,46 @@ on_export_changed (GuestBus bus, const OwnerEntry *entry, void *user_data)
     agent_channel_send_change (agent->control, bus, entry);
 }
 
+static gboolean
+is_of_session (gpointer channel, gpointer value, gpointer user_data)
+{
+  return guest_channel_get_bus (channel) == GUEST_BUS_SESSION;
+}
+
+/* Without its helper the agent keeps nothing of a session: who stops the helper has taken back all
+ * that it lent. */
+static void
+on_session_changed (SessionLink *link, void *user_data)
+{
+  Agent *agent = user_data;
+
+  log_notice (NULL,
+              session_link_is_up (link) ? "The session of user “%s” is there."
+                                        : "The session of user “%s” has ended.",
+              agent->policy->user);
+  exports_session_changed (agent->exports[GUEST_BUS_SESSION]);
+  g_hash_table_foreach_remove (agent->channels, is_of_session, NULL);
+}
+
+/* That nothing of a session can be exported is no reason not to serve the system bus. */
+static void
+open_session (Agent *agent, const char *directory, uid_t user)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (directory == NULL)
+    return;
+
+  agent->session =
+      session_link_new (agent->event, directory, user, on_session_changed, agent, &error);
+  if (agent->session == NULL)
+    log_error (NULL, "No session bus is exported: %s", error->message);
+}
+
 int
 agent_new (sd_event *event, const Identity *identity, int interface_index,
-           const GuestPolicy *policy, const char *bus_path, Agent **ret_agent, GError **error)
+           const GuestPolicy *policy, const char *bus_path, const char *session_directory,
+           uid_t session_user, Agent **ret_agent, GError **error)
 {
   g_autoptr (TunnelContext) context = tunnel_context_new (identity, error);
   Agent *agent;
@@ -140,9 +178,13 @@ agent_new (sd_event *event, const Identity *identity, int interface_index,
       return r;
     }
 
-  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
-    agent->exports[bus] = exports_new (event, bus, bus == GUEST_BUS_SYSTEM ? bus_path : NULL,
-                                       agent_get_names (agent, bus), on_export_changed, agent);
+  open_session (agent, session_directory, session_user);
+  agent->exports[GUEST_BUS_SYSTEM] =
+      exports_new (event, GUEST_BUS_SYSTEM, bus_path, NULL,
+                   agent_get_names (agent, GUEST_BUS_SYSTEM), on_export_changed, agent);
+  agent->exports[GUEST_BUS_SESSION] =
+      exports_new (event, GUEST_BUS_SESSION, NULL, agent->session,
+                   agent_get_names (agent, GUEST_BUS_SESSION), on_export_changed, agent);
   *ret_agent = agent;
   return 0;
 }
@@ -159,6 +201,7 @@ agent_free (Agent *agent)
   guest_streams_free (agent->streams);
   for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     exports_free (agent->exports[bus]);
+  session_link_free (agent->session);
   refusals_free (agent->refusals);
   sd_event_unref (agent->event);
   g_free (agent->bus_path);
@@ -175,6 +218,12 @@ const char *
 agent_get_bus_path (const Agent *agent)
 {
   return agent->bus_path;
+}
+
+SessionLink *
+agent_get_session (const Agent *agent)
+{
+  return agent->session;
 }
 
 const char *const *

@@ -18,15 +18,20 @@
 typedef struct Agent Agent;
 typedef struct GuestStreams GuestStreams;
 
-/* Listens on the interface and watches the buses; the system bus is at `bus_path`. What is exported
- * is `policy`'s, which has to outlive the agent. Negative: -errno with `error` set. */
+/* Listens on the interface and watches the buses; the system bus is at `bus_path`, and helpers in
+ * the session of `session_user` come to a socket in `session_directory` (NULL: no session is
+ * exported). What is exported is `policy`'s, which has to outlive the agent. Negative: -errno with
+ * `error` set. */
 int agent_new (sd_event *event, const Identity *identity, int interface_index,
-               const GuestPolicy *policy, const char *bus_path, Agent **ret_agent, GError **error);
+               const GuestPolicy *policy, const char *bus_path, const char *session_directory,
+               uid_t session_user, Agent **ret_agent, GError **error);
 void agent_free (Agent *agent);
 
 /* For its channels. */
 sd_event *agent_get_event (const Agent *agent);
 const char *agent_get_bus_path (const Agent *agent);
+/* NULL where no session is exported. */
+SessionLink *agent_get_session (const Agent *agent);
 const char *const *agent_get_names (const Agent *agent, GuestBus bus);
 const OwnerTable *agent_get_exports (const Agent *agent, GuestBus bus);
 const GPtrArray *agent_get_rules (const Agent *agent, GuestBus bus); /* CallRule */

@@ -38,6 +38,7 @@ struct GuestChannel
   GuestBus kind; /* of the bus that it was opened for */
   ChannelState state;
   Connection *host;
+  SessionRequest *request; /* for a connection to the session bus */
   BusClient *bus;
   FdList incoming; /* of the next call: what was announced */
   ChannelCaller caller;
@@ -549,12 +550,59 @@ read_open (const WireMessage *message, GuestBus *ret_bus)
          && wire_reader_string (&reader, &word) && guest_bus_from_string (word, ret_bus);
 }
 
+/* The connection to the bus is begun, or `r` says why not. */
+static void
+begin_opening (GuestChannel *channel, int r)
+{
+  g_autofree char *text = NULL;
+
+  if (r >= 0)
+    {
+      bus_client_pass_descriptors (channel->bus);
+      channel->callbacks.bus = channel->bus;
+      return;
+    }
+
+  text = g_strdup_printf ("The guest's %s bus cannot be reached: %s.",
+                          guest_bus_to_string (channel->kind), g_strerror (-r));
+  refuse_open (channel, &channel->open_call, TOMBOLO_ERROR_DISCONNECTED, text);
+}
+
+static void
+on_lent (int fd, void *user_data)
+{
+  GuestChannel *channel = user_data;
+
+  channel->request = NULL;
+  begin_opening (channel, fd < 0
+                              ? fd
+                              : bus_client_new_connected (agent_get_event (channel->agent), fd,
+                                                          &bus_handlers, channel, &channel->bus));
+}
+
+static void
+open_session (GuestChannel *channel)
+{
+  SessionLink *session = agent_get_session (channel->agent);
+
+  if (session == NULL)
+    refuse_open (channel, &channel->open_call, TOMBOLO_ERROR_NOT_EXPORTED,
+                 "The guest exports no session bus; User= and Session= in its "
+                 "/etc/tombolo/guest.conf can.");
+  else if (!session_link_is_up (session))
+    refuse_open (channel, &channel->open_call, TOMBOLO_ERROR_DISCONNECTED,
+                 "The user whose session bus the guest exports has no session there, or "
+                 "tombolo-guest-session.service does not run in it.");
+  else if ((channel->request = session_link_request (session, on_lent, channel)) == NULL)
+    refuse_open (channel, &channel->open_call, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                 "Too many callers wait for the guest's session bus; try again later.");
+}
+
 static void
 take_open (GuestChannel *channel, const WireMessage *message)
 {
   const WireHeader *header = &message->header;
   const char *const *names;
-  int r;
 
   if (!read_open (message, &channel->kind))
     {
@@ -562,30 +610,17 @@ take_open (GuestChannel *channel, const WireMessage *message)
                    "A channel begins with a call of Open for bus “system” or “session”.");
       return;
     }
-  if (channel->kind == GUEST_BUS_SESSION)
-    {
-      refuse_open (channel, header, TOMBOLO_ERROR_DISCONNECTED,
-                   "The guest has no session of the user whose session bus it exports.");
-      return;
-    }
 
-  names = agent_get_names (channel->agent, channel->kind);
-  owner_table_init (&channel->owners, names, g_strv_length ((char **) names));
-  r = bus_client_new (agent_get_event (channel->agent), agent_get_bus_path (channel->agent),
-                      &bus_handlers, channel, &channel->bus);
-  if (r < 0)
-    {
-      g_autofree char *text =
-          g_strdup_printf ("The guest's bus cannot be reached: %s.", g_strerror (-r));
-
-      refuse_open (channel, header, TOMBOLO_ERROR_DISCONNECTED, text);
-      return;
-    }
-
-  bus_client_pass_descriptors (channel->bus);
-  channel->callbacks.bus = channel->bus;
   channel->open_call = (WireHeader){ .serial = header->serial };
   channel->state = STATE_OPENING;
+  names = agent_get_names (channel->agent, channel->kind);
+  owner_table_init (&channel->owners, names, g_strv_length ((char **) names));
+  if (channel->kind == GUEST_BUS_SESSION)
+    open_session (channel);
+  else
+    begin_opening (channel, bus_client_new (agent_get_event (channel->agent),
+                                            agent_get_bus_path (channel->agent), &bus_handlers,
+                                            channel, &channel->bus));
 }
 
 static void
@@ -683,10 +718,17 @@ guest_channel_free (GuestChannel *channel)
   fd_list_clear (&channel->incoming);
   sd_event_source_disable_unref (channel->deadline);
   connection_free (channel->host);
+  session_request_cancel (channel->request);
   bus_client_free (channel->bus);
   owner_table_clear (&channel->owners);
   callbacks_clear (&channel->callbacks);
   channel_caller_clear (&channel->caller);
   g_hash_table_unref (channel->pending);
   g_free (channel);
+}
+
+GuestBus
+guest_channel_get_bus (const GuestChannel *channel)
+{
+  return channel->kind;
 }

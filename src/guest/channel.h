@@ -12,3 +12,6 @@ typedef struct GuestChannel GuestChannel;
 GuestChannel *guest_channel_new (Agent *agent, Stream *stream,
                                  void (*closed) (GuestChannel *channel, Agent *agent));
 void guest_channel_free (GuestChannel *channel);
+
+/* Which bus it is for; the system bus until it was opened. */
+GuestBus guest_channel_get_bus (const GuestChannel *channel);

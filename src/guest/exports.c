@@ -15,6 +15,8 @@ struct Exports
   sd_event *event;
   GuestBus kind;
   char *bus_path;
+  SessionLink *session;
+  SessionRequest *request; /* for a connection to the session bus */
   OwnerTable table;
   BusClient *bus;
   sd_event_source *retry;
@@ -39,21 +41,13 @@ on_retry (sd_event_source *source, uint64_t time, void *user_data)
   return 0;
 }
 
+/* Nobody owns anything, as far as we know. */
 static void
-retry_later (Exports *exports, int reason)
+lose_bus (Exports *exports)
 {
-  if (!exports->complained)
-    log_warning (NULL, "The %s bus at %s is not there (%s); trying again until it is.",
-                 guest_bus_to_string (exports->kind), exports->bus_path,
-                 connection_reason_to_string (reason));
-  exports->complained = true;
-
   g_clear_pointer (&exports->bus, bus_client_free);
+  g_clear_pointer (&exports->request, session_request_cancel);
   exports->retry = sd_event_source_disable_unref (exports->retry);
-  if (sd_event_add_time_relative (exports->event, &exports->retry, CLOCK_MONOTONIC,
-                                  tunnel_backoff_next (&exports->backoff), 0, on_retry, exports)
-      < 0)
-    sd_event_exit (exports->event, -ENOMEM);
 
   for (unsigned i = 0; i < exports->table.n_entries; i++)
     {
@@ -64,6 +58,27 @@ retry_later (Exports *exports, int reason)
       if (changed)
         tell (exports, entry);
     }
+}
+
+/* A session that has ended is waited for without looking. */
+static void
+retry_later (Exports *exports, int reason)
+{
+  lose_bus (exports);
+  if (exports->session != NULL && !session_link_is_up (exports->session))
+    return;
+
+  if (!exports->complained)
+    log_warning (NULL, "The %s bus%s%s is not there (%s); trying again until it is.",
+                 guest_bus_to_string (exports->kind), exports->bus_path != NULL ? " at " : "",
+                 exports->bus_path != NULL ? exports->bus_path : "",
+                 connection_reason_to_string (reason));
+  exports->complained = true;
+
+  if (sd_event_add_time_relative (exports->event, &exports->retry, CLOCK_MONOTONIC,
+                                  tunnel_backoff_next (&exports->backoff), 0, on_retry, exports)
+      < 0)
+    sd_event_exit (exports->event, -ENOMEM);
 }
 
 static void
@@ -160,23 +175,45 @@ static const BusClientHandlers bus_handlers = {
 };
 
 static void
+on_lent (int fd, void *user_data)
+{
+  Exports *exports = user_data;
+  int r = fd;
+
+  exports->request = NULL;
+  if (fd >= 0)
+    r = bus_client_new_connected (exports->event, fd, &bus_handlers, exports, &exports->bus);
+  if (r < 0)
+    retry_later (exports, r);
+}
+
+static void
 connect_bus (Exports *exports)
 {
-  int r = bus_client_new (exports->event, exports->bus_path, &bus_handlers, exports, &exports->bus);
+  int r = 0;
+
+  if (exports->session == NULL)
+    r = bus_client_new (exports->event, exports->bus_path, &bus_handlers, exports, &exports->bus);
+  else
+    {
+      exports->request = session_link_request (exports->session, on_lent, exports);
+      r = exports->request != NULL ? 0 : -EAGAIN;
+    }
 
   if (r < 0)
     retry_later (exports, r);
 }
 
 Exports *
-exports_new (sd_event *event, GuestBus bus, const char *bus_path, const char *const *names,
-             ExportsChanged changed, void *user_data)
+exports_new (sd_event *event, GuestBus bus, const char *bus_path, SessionLink *session,
+             const char *const *names, ExportsChanged changed, void *user_data)
 {
   Exports *exports = g_new0 (Exports, 1);
 
   exports->event = sd_event_ref (event);
   exports->kind = bus;
   exports->bus_path = g_strdup (bus_path);
+  exports->session = session;
   exports->changed = changed;
   exports->user_data = user_data;
   owner_table_init (&exports->table, names, g_strv_length ((char **) names));
@@ -188,12 +225,23 @@ exports_new (sd_event *event, GuestBus bus, const char *bus_path, const char *co
 }
 
 void
+exports_session_changed (Exports *exports)
+{
+  lose_bus (exports);
+  exports->complained = false;
+  exports->backoff = (TunnelBackoff){ 0 };
+  if (exports->table.n_entries > 0 && session_link_is_up (exports->session))
+    connect_bus (exports);
+}
+
+void
 exports_free (Exports *exports)
 {
   if (exports == NULL)
     return;
 
   bus_client_free (exports->bus);
+  session_request_cancel (exports->request);
   sd_event_source_disable_unref (exports->retry);
   sd_event_unref (exports->event);
   owner_table_clear (&exports->table);

@@ -7,15 +7,20 @@
 
 #include "guest-bus.h"
 #include "owner-table.h"
+#include "session-link.h"
 
 typedef struct Exports Exports;
 
 /* An entry of `bus` whose owner or activatability has become another. */
 typedef void (*ExportsChanged) (GuestBus bus, const OwnerEntry *entry, void *user_data);
 
-/* `bus_path` NULL: there is no such bus, and nobody owns anything. */
-Exports *exports_new (sd_event *event, GuestBus bus, const char *bus_path, const char *const *names,
-                      ExportsChanged changed, void *user_data);
+/* The bus is at `bus_path`, or reached by `session`, which outlives the exports; with neither there
+ * is no such bus, and nobody owns anything. */
+Exports *exports_new (sd_event *event, GuestBus bus, const char *bus_path, SessionLink *session,
+                      const char *const *names, ExportsChanged changed, void *user_data);
 void exports_free (Exports *exports);
+
+/* session_link_is_up() has changed. */
+void exports_session_changed (Exports *exports);
 
 const OwnerTable *exports_get_table (const Exports *exports);

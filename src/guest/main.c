@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 
+#include "account.h"
 #include "agent.h"
 #include "bus-client.h"
 #include "config.h"
@@ -16,6 +17,7 @@
 #include "link.h"
 #include "log.h"
 #include "policy-test.h"
+#include "session-protocol.h"
 
 #define POLICY_FILE TOMBOLO_SYSCONFDIR "/tombolo/guest.conf"
 #define LINK_WAIT_USEC (10 * G_USEC_PER_SEC)
@@ -76,17 +78,56 @@ load_policy (const char *path)
   return policy;
 }
 
+/* By name or number; not where it is root, by whatever name. */
+static bool
+find_user (const char *user, uid_t *ret_uid)
+{
+  guint64 number;
+  uint32_t uid;
+
+  if (g_ascii_string_to_unsigned (user, 10, 1, UINT32_MAX - 1, &number, NULL))
+    uid = (uint32_t) number;
+  else if (!account_find_user (user, &uid))
+    return false;
+
+  *ret_uid = uid;
+  return uid != 0;
+}
+
+/* Where helpers of the user whose session is exported find the agent; NULL: no session is. */
+static const char *
+find_session (const GuestPolicy *policy, const char *path, uid_t *ret_user)
+{
+  const char *directory = g_getenv ("RUNTIME_DIRECTORY");
+
+  if (policy->buses[GUEST_BUS_SESSION].names[0] == NULL)
+    return NULL;
+  if (!find_user (policy->user, ret_user))
+    {
+      log_error (NULL,
+                 "There is no user “%s” here, or it is root: nothing of a session is exported "
+                 "until “User=” in %s is mended and the agent restarted.",
+                 policy->user, path);
+      return NULL;
+    }
+
+  return directory != NULL ? directory : SESSION_DIRECTORY;
+}
+
 static int
 run (const Identity *identity, int interface_index, const char *policy_path, GError **error)
 {
   g_autoptr (GuestPolicy) policy = load_policy (policy_path);
   g_autofree char *bus_path = bus_client_get_system_path ();
+  uid_t session_user = 0;
+  const char *session_directory = find_session (policy, policy_path, &session_user);
   sd_event *event = NULL;
   Agent *agent = NULL;
   int r = event_loop_new (&event);
 
   if (r >= 0)
-    r = agent_new (event, identity, interface_index, policy, bus_path, &agent, error);
+    r = agent_new (event, identity, interface_index, policy, bus_path, session_directory,
+                   session_user, &agent, error);
   if (r >= 0)
     {
       sd_notify (0, "READY=1");

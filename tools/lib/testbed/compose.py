@@ -145,6 +145,9 @@ def main():
     for name, path in (("work", work), ("net", net)):
         _settle(path, GUEST_MASKED, ["tombolo-guestd.service"], spec["machine_ids"][name])
         _environment(path, spec)
+    if (work / "usr/lib/systemd/user/tombolo-guest-session.service").exists():
+        run(["systemctl", f"--root={work}", "--global", "enable", "tombolo-guest-session.service"],
+            "Enabling the helper in sessions of work")
     _compose_lab(spec, base, root / GUESTS / "lab")
 
     argv = ["systemd-nspawn", "--quiet", f"--directory={root}",
