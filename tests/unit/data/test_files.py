@@ -60,7 +60,7 @@ class Root(unittest.TestCase):
                 shutil.copy(file, target / f"{file.stem}.conf")
         run("systemd-sysusers", f"--root={self.root}")
         # The tool looks users up in the root.
-        run("systemd-tmpfiles", f"--root={self.root}", "--create", "tombolo.conf")
+        run("systemd-tmpfiles", f"--root={self.root}", "--create", "tombolo.conf", "tombolo-guest.conf")
         passwd = (self.root / "etc/passwd").read_text().splitlines()
         self.users = {line.split(":")[0]: line.split(":") for line in passwd}
 
@@ -73,6 +73,7 @@ class Root(unittest.TestCase):
 
     def test_directories(self):
         tombolo = int(self.users["tombolo"][2])
+        agent = int(self.users["tombolo-guest"][2])
         table = [
             # Where root makes sockets nobody else may write, or a link could lead root astray.
             ("run/tombolo", 0, 0o755),
@@ -80,6 +81,7 @@ class Root(unittest.TestCase):
             ("run/tombolo/launch", 0, 0o755),
             ("run/tombolo/state", tombolo, 0o700),
             ("run/tombolo/qmp", tombolo, 0o700),
+            ("run/tombolo-guest", agent, 0o755),
             ("var/lib/tombolo", tombolo, 0o700),
             ("var/lib/tombolo/images", tombolo, 0o700),
             ("etc/tombolo", 0, 0o755),

@@ -4,6 +4,7 @@
 
 The first argument is the directory with the configured units.
 """
+import os
 import re
 import shutil
 import subprocess
@@ -79,6 +80,27 @@ class Units(unittest.TestCase):
     def test_every_service_has_a_threshold(self):
         services = {unit.name for unit in UNITS.glob("*.service")}
         self.assertEqual(services - set(EXPOSURE), {"tombolo-container@.service"} & services)
+
+    def test_user_units(self):
+        """They verify as units of a user's manager, and are as closed as one can make them."""
+        unit = "user/tombolo-guest-session.service"
+        if not (UNITS / unit).exists():
+            self.skipTest("the guest's side is not built")
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "tombolo-guest-session.service")
+            path.write_text(re.sub(r"^(ExecStart=).*", r"\1/bin/true", (UNITS / unit).read_text(),
+                                   flags=re.MULTILINE))
+            answer = subprocess.run(
+                ["systemd-analyze", "--user", "verify", "--man=no", "--recursive-errors=no", str(path)],
+                capture_output=True, text=True, check=False,
+                env={**os.environ, "XDG_RUNTIME_DIR": directory})
+            self.assertEqual(answer.stderr.strip(), "")
+            self.assertEqual(answer.returncode, 0)
+        # A user namespace would make it another user to the bus.
+        self.assertEqual(values(unit, "PrivateUsers"), [])
+        self.assertEqual(values(unit, "RestrictAddressFamilies"), ["AF_UNIX"])
+        self.assertEqual(values(unit, "NoNewPrivileges"), ["yes"])
+        self.assertEqual(values(unit, "SystemCallFilter"), ["@system-service", "~@privileged @resources"])
 
     def test_namespace(self):
         """Whoever touches control links is in tombolo's own network namespace, and starts after it."""
