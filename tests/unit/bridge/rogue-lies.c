@@ -13,6 +13,7 @@
 #define N_STORM 20000
 #define N_PENDING 10000
 
+static Connection *agent;
 static char last_answer[LIMIT_NAME_LENGTH + 1] = "none";
 
 typedef struct
@@ -340,6 +341,66 @@ call_swapped (const Lie *lie)
   answer (lie);
 }
 
+/* --- On the agent's channel --- */
+
+static void
+tell_export (const char *bus, const char *name, const char *owner, const char *signature)
+{
+  const Lie lie = { .connection = agent };
+  WireWriter *body = make_text (bus);
+
+  wire_writer_string (body, name);
+  wire_writer_string (body, owner);
+  if (strcmp (signature, "sssb") == 0)
+    wire_writer_boolean (body, true);
+  send (&lie,
+        (WireHeader){ .type = WIRE_SIGNAL,
+                      .path = "/org/tombolo/Agent1",
+                      .interface = "org.tombolo.Agent1",
+                      .member = "ExportChanged",
+                      .signature = signature },
+        body);
+}
+
+/* One that it has not told of before. */
+static void
+export_new (const Lie *lie)
+{
+  tell_export ("system", FORGED_NAME, ROGUE_OWNER, "sssb");
+}
+
+static void
+export_driver (const Lie *lie)
+{
+  tell_export ("system", BUS_DRIVER_NAME, ROGUE_OWNER, "sssb");
+}
+
+static void
+export_bus (const Lie *lie)
+{
+  tell_export ("host", ECHO_NAME, ROGUE_OWNER, "sssb");
+}
+
+static void
+export_owner (const Lie *lie)
+{
+  tell_export ("system", ECHO_NAME, "org.example.Fake", "sssb");
+}
+
+static void
+export_signature (const Lie *lie)
+{
+  tell_export ("system", ECHO_NAME, ROGUE_OWNER, "sss");
+}
+
+static void
+export_call (const Lie *lie)
+{
+  const Lie on_agent = { .connection = agent };
+
+  send (&on_agent, make_call (ROGUE_OWNER, 9), make_text ("lie"));
+}
+
 /* --- Bytes that are no message --- */
 
 /* A reply with this body, whatever it is. */
@@ -513,6 +574,12 @@ static const struct
   { "CallTenThousand", call_ten_thousand },
   { "CallGood", call_good },
   { "CallSwapped", call_swapped },
+  { "ExportNew", export_new },
+  { "ExportDriver", export_driver },
+  { "ExportBus", export_bus },
+  { "ExportOwner", export_owner },
+  { "ExportSignature", export_signature },
+  { "ExportCall", export_call },
   { "BadUtf8", bad_utf8 },
   { "BadPadding", bad_padding },
   { "BadBoolean", bad_boolean },
@@ -527,6 +594,12 @@ static const struct
   { "Truncated", truncated },
   { "Endless", endless },
 };
+
+void
+rogue_set_agent (Connection *connection)
+{
+  agent = connection;
+}
 
 bool
 rogue_lie (Connection *connection, const WireHeader *call, const char *name)

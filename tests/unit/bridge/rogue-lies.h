@@ -9,6 +9,9 @@
 #define ROGUE_LAZY_OWNER ":7.8" /* of LAZY_NAME */
 #define ROGUE_STRANGER ":7.66"  /* of nothing */
 
+/* The channel on which an agent tells what is exported, once it is open. */
+void rogue_set_agent (Connection *agent);
+
 /* Tells the lie that bears the call's member; `name` is the call's argument, somebody's unique name
  * on the host's bus, or NULL. False: there is none of that name. */
 bool rogue_lie (Connection *connection, const WireHeader *call, const char *name);

@@ -350,6 +350,30 @@ test_storm (void)
   g_assert_cmpuint (bystander.n_signals, ==, 0);
 }
 
+/* What the agent tells of its exports, and must not: the tunnel ends and is made anew. No name is
+ * owned on its word alone. */
+static void
+test_exports (void)
+{
+  static const char *const members[] = { "ExportNew",   "ExportDriver",    "ExportBus",
+                                         "ExportOwner", "ExportSignature", "ExportCall" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (members); i++)
+    {
+      auto_error error = SD_BUS_ERROR_NULL;
+      auto_client client = { 0 };
+
+      g_test_message ("%s", members[i]);
+      client_init (&client, FALSE);
+      g_assert_null (call (&client, members[i], "", CALL_USEC, &error));
+      g_assert_cmpstr (error.name, ==, DISCONNECTED);
+      g_assert_true (world_wait_name (world, ECHO_ALIAS, TRUE, 5));
+      g_assert_true (world_wait_name (world, "org.tombolo.Guest1.work." FORGED_NAME, FALSE, 0));
+      expect_echo (&client);
+      g_assert_cmpuint (client.n_calls, ==, 0);
+    }
+}
+
 /* Through it all it was one process. */
 static GPid bridge;
 
@@ -380,6 +404,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lies/ten-thousand", test_ten_thousand);
   g_test_add_func ("/lies/endless", test_endless);
   g_test_add_func ("/lies/storm", test_storm);
+  g_test_add_func ("/lies/exports", test_exports);
   g_test_add_func ("/lies/bridge-stands", test_bridge_stands);
 
   r = g_test_run ();

@@ -281,6 +281,7 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
   else if (g_str_equal (header->member, "Subscribe"))
     {
       agent = connection;
+      rogue_set_agent (agent);
       answer_opening (connection, header, true);
     }
   else if (g_str_equal (header->member, "Open"))

@@ -13,6 +13,7 @@
 #define ECHO_INTERFACE "org.example.Echo1"
 #define PUBLIC_INTERFACE "org.example.Public1" /* broadcast */
 #define LAZY_NAME "org.example.Lazy1"          /* started by the guest's bus */
+#define FORGED_NAME "org.example.Forged1"      /* told of by the rogue, exported by nobody */
 #define HIDDEN_NAME "org.example.Hidden1"      /* not exported */
 
 /* Where test-service calls its callers back: one interface that the bridge lets through on an
