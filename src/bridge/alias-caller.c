@@ -104,6 +104,20 @@ find_alias (const AliasCaller *self, const char *owner)
   return NULL;
 }
 
+/* NULL where one more call may wait for this caller's answer, else what there is too much of. */
+static const char *
+get_excess (const Caller *caller, const Alias *alias, const WireHeader *call)
+{
+  if ((call->flags & WIRE_NO_REPLY_EXPECTED) != 0)
+    return NULL;
+  if (caller_count_callbacks (caller, alias) >= LIMIT_CALLBACKS_ALIAS)
+    return "32 calls to this caller wait for answers; wait for some of them.";
+  if (caller_count_user_callbacks (caller, alias) >= LIMIT_CALLBACKS_ALIAS_USER)
+    return "64 calls to this caller's user wait for answers; wait for some of them.";
+
+  return NULL;
+}
+
 static void
 send_call (Caller *caller, const WireMessage *call, CallbackRoute *ret_route)
 {
@@ -120,9 +134,9 @@ send_call (Caller *caller, const WireMessage *call, CallbackRoute *ret_route)
     {
       ret_route->error = TOMBOLO_ERROR_LIMITS_EXCEEDED;
       ret_route->origin = alias;
-      if (caller_count_callbacks (caller, alias) >= LIMIT_CALLBACKS_ALIAS)
-        ret_route->problem = "32 calls to this caller wait for answers; wait for some of them.";
-      else if ((ret_route->serial = alias_send_call (alias, call, self->name)) == 0)
+      ret_route->problem = get_excess (caller, alias, &call->header);
+      if (ret_route->problem == NULL
+          && (ret_route->serial = alias_send_call (alias, call, self->name)) == 0)
         ret_route->problem = "The host's bus does not take the call; try again later.";
     }
 }

@@ -126,3 +126,19 @@ caller_count_callbacks (const Caller *caller, const void *origin)
 {
   return call_map_count (&caller->callbacks, origin);
 }
+
+unsigned
+caller_count_user_callbacks (const Caller *caller, const void *origin)
+{
+  unsigned n = 0;
+
+  for (const GList *link = caller->bridge->callers.head; link != NULL; link = link->next)
+    {
+      const Caller *other = link->data;
+
+      if (other->subject.uid == caller->subject.uid)
+        n += call_map_count (&other->callbacks, origin);
+    }
+
+  return n;
+}

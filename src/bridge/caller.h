@@ -71,6 +71,8 @@ bool caller_answer (Caller *caller, void *origin, const WireMessage *answer);
 bool caller_answer_bad (Caller *caller, void *origin, uint32_t serial, const char *problem);
 /* How many answers are still to come by way of `origin`. */
 unsigned caller_count_callbacks (const Caller *caller, const void *origin);
+/* The same of all callers of its user. */
+unsigned caller_count_user_callbacks (const Caller *caller, const void *origin);
 
 /* An error in the bridge's own words, unless `call` wants no reply. */
 void caller_fail (Caller *caller, void *origin, const WireHeader *call, TomboloError code,

@@ -28,6 +28,7 @@
 /* Of an alias' calls, which a bus daemon counts for all callers together (dbus-daemon: 128), how
  * many may wait for one of them. */
 #define LIMIT_CALLBACKS_ALIAS 32
+#define LIMIT_CALLBACKS_ALIAS_USER 64               /* and for one user's callers together */
 #define LIMIT_QUEUE_SIZE ((size_t) 8 * 1024 * 1024) /* queued bytes a direction and connection */
 /* Errors of at most LIMIT_SMALL_ERROR fit behind what fills a queue, the largest message too: who
  * is told that a reply does not fit has to be told. */

@@ -152,6 +152,11 @@ on_message (BusClient *bus, const WireMessage *message, void *user_data)
   Exports *exports = user_data;
   OwnerEntry *entry;
 
+  if (message->header.type == WIRE_METHOD_CALL && message->header.sender != NULL)
+    connection_send_error (bus_client_get_connection (bus), &message->header,
+                           bus_client_next_serial (bus), NULL, message->header.sender,
+                           "org.freedesktop.DBus.Error.UnknownMethod",
+                           "This connection of the guest's agent has no methods.");
   if (message->header.type != WIRE_SIGNAL
       || g_strcmp0 (message->header.sender, BUS_DRIVER_NAME) != 0)
     return;

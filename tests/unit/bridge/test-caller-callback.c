@@ -3,9 +3,11 @@
  * and errors, and with all that has to be refused. */
 #include <gio/gio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "world.h"
 
+#define NOT_SUPPORTED "org.tombolo.Error.NotSupported"
 #define LIMITS_EXCEEDED "org.tombolo.Error.LimitsExceeded"
 #define ACCESS_DENIED "org.freedesktop.DBus.Error.AccessDenied"
 #define NO_REPLY "org.freedesktop.DBus.Error.NoReply"
@@ -70,11 +72,32 @@ on_tell (sd_bus_message *call, void *user_data, sd_bus_error *error)
                                                     : 1;
 }
 
+/* Answers that do not cross. */
+static int
+on_give (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  return sd_bus_reply_method_return (call, "h", STDIN_FILENO);
+}
+
+static int
+on_swell (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  auto_message reply = NULL;
+  void *bytes;
+
+  g_assert_cmpint (sd_bus_message_new_method_return (call, &reply), >=, 0);
+  g_assert_cmpint (sd_bus_message_append_array_space (reply, 'y', TOO_LARGE, &bytes), >=, 0);
+  memset (bytes, 0, TOO_LARGE);
+  return sd_bus_send (NULL, reply, NULL);
+}
+
 static const sd_bus_vtable vtable[] = {
   SD_BUS_VTABLE_START (0),
   SD_BUS_METHOD ("Ask", "s", "s", on_ask, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Refuse", "s", "s", on_refuse, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Never", "s", "s", on_never, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Give", "s", "h", on_give, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Swell", "s", "ay", on_swell, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Tell", "s", "s", on_tell, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_VTABLE_END,
 };
@@ -252,6 +275,30 @@ test_large (void)
       client_init (&client, i > 0);
       reply = call (&client, client.service, "CallBack", "sss", BACK_INTERFACE, "Ask", text);
       check_told (reply, "", text);
+    }
+}
+
+/* Descriptors, and more than 16 MiB: who sent it is told, and all goes on. */
+static void
+test_not_crossing (void)
+{
+  for (int i = 0; i < 2; i++)
+    {
+      auto_client client = { 0 };
+      auto_message descriptor = NULL;
+      auto_message large = NULL;
+
+      client_init (&client, i > 0);
+      descriptor = call (&client, client.service, "CallBackWith", "s", "descriptor");
+      check_told (descriptor, NOT_SUPPORTED, NULL);
+      large = call (&client, client.service, "CallBackWith", "s", "large");
+      check_told (large, LIMITS_EXCEEDED, NULL);
+      g_assert_cmpuint (client.n_asked, ==, 0);
+
+      if (i == 0)
+        expect (&client, BACK_INTERFACE, "Give", NOT_SUPPORTED);
+      expect (&client, BACK_INTERFACE, "Swell", LIMITS_EXCEEDED);
+      expect (&client, BACK_INTERFACE, "Ask", "");
     }
 }
 
@@ -474,6 +521,28 @@ steal (sd_bus_message *asked)
   g_assert_true (g_dbus_connection_close_sync (thief, NULL, &error));
 }
 
+/* One user's callers do not use up what the bus lets all of them have. */
+static void
+test_user_limit (void)
+{
+  Client clients[3] = { { 0 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (clients); i++)
+    client_init (&clients[i], FALSE);
+  start_often (&clients[0], "Never", PENDING_ALIAS, PENDING_ALIAS);
+  start_often (&clients[1], "Never", PENDING_ALIAS - 1, PENDING_ALIAS - 1);
+  expect (&clients[2], BACK_INTERFACE, "Ask", "");
+  start_often (&clients[1], "Never", 1, PENDING_ALIAS);
+  expect (&clients[2], BACK_INTERFACE, "Ask", LIMITS_EXCEEDED);
+
+  /* What wants no answer passes. */
+  sd_bus_message_unref (call (&clients[2], ECHO_ALIAS, "TellBack", ""));
+  dispatch (&clients[2], WAIT_USEC, &clients[2].n_told, 1);
+  g_assert_cmpuint (clients[2].n_told, ==, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (clients); i++)
+    client_close (&clients[i]);
+}
+
 /* An answer counts once, and from whom was asked. */
 static void
 test_answers (void)
@@ -586,12 +655,14 @@ main (int argc, char **argv)
   g_test_add_func ("/callback/socket", test_socket);
   g_test_add_func ("/callback/interfaces", test_interfaces);
   g_test_add_func ("/callback/large", test_large);
+  g_test_add_func ("/callback/not-crossing", test_not_crossing);
   g_test_add_func ("/callback/no-reply", test_no_reply);
   g_test_add_func ("/callback/hidden", test_hidden);
   g_test_add_func ("/callback/other-services", test_other_services);
   g_test_add_func ("/callback/spare-channels", test_spare_channels);
   g_test_add_func ("/callback/vanished", test_vanished);
   g_test_add_func ("/callback/limits", test_limits);
+  g_test_add_func ("/callback/user-limit", test_user_limit);
   g_test_add_func ("/callback/answers", test_answers);
   g_test_add_func ("/callback/last-alias", test_last_alias);
   g_test_add_func ("/callback/disowned", test_disowned);

@@ -149,6 +149,28 @@ on_call_back (sd_bus_message *call, void *user_data, sd_bus_error *error)
                             interface, member, text);
 }
 
+/* With a descriptor, or with more than crosses. */
+static int
+on_call_back_with (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *back = NULL;
+  sd_bus *bus = sd_bus_message_get_bus (call);
+  const char *what;
+  void *bytes;
+  int r = sd_bus_message_read (call, "s", &what);
+
+  if (r >= 0)
+    r = sd_bus_message_new_method_call (bus, &back, sd_bus_message_get_sender (call), BACK_PATH,
+                                        BACK_INTERFACE, "Ask");
+  if (r >= 0 && strcmp (what, "descriptor") == 0)
+    r = sd_bus_message_append (back, "h", STDIN_FILENO);
+  else if (r >= 0)
+    r = sd_bus_message_append_array_space (back, 'y', TOO_LARGE, &bytes);
+  if (r >= 0)
+    r = sd_bus_call_async (bus, NULL, back, on_call_back_answer, sd_bus_message_ref (call), 0);
+  return r < 0 ? r : 1;
+}
+
 /* By who owns no exported name. */
 static int
 on_call_back_hidden (sd_bus_message *call, void *user_data, sd_bus_error *error)
@@ -255,6 +277,7 @@ static const sd_bus_vtable vtable[] = {
   SD_BUS_METHOD ("Never", "", "", on_never, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Descriptor", "", "h", on_descriptor, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBack", "sss", "ss", on_call_back, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("CallBackWith", "s", "ss", on_call_back_with, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBackHidden", "", "ss", on_call_back_hidden, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallOther", "s", "ss", on_call_other, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBackOften", "su", "", on_call_back_often, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -22,6 +22,9 @@
 #define BACK_INTERFACE "org.bluez.Agent1"
 #define BACK_OTHER_INTERFACE "org.example.Back1"
 
+/* More than a message that crosses may have. */
+#define TOO_LARGE ((size_t) 17 * 1024 * 1024)
+
 #define ECHO_ALIAS "org.tombolo.Guest1.work." ECHO_NAME
 #define LAZY_ALIAS "org.tombolo.Guest1.work." LAZY_NAME
 
