@@ -432,6 +432,28 @@ wait_for_error (Client *client, const char *name)
   g_assert_cmpstr (found, ==, name);
 }
 
+/* Waits until everybody who was asked has answered, or is gone. */
+static void
+wait_until_idle (void)
+{
+  gint64 end = g_get_monotonic_time () + WAIT_USEC;
+  auto_client client = { 0 };
+  uint32_t n;
+
+  client_init (&client, FALSE);
+  do
+    {
+      auto_message reply = call (&client, client.service, "LastError", "");
+      const char *error;
+
+      g_assert_cmpint (sd_bus_message_read (reply, "su", &error, &n), >=, 0);
+      if (n > 0)
+        g_usleep (10000);
+    }
+  while (n > 0 && g_get_monotonic_time () < end);
+  g_assert_cmpuint (n, ==, 0);
+}
+
 static void
 start_often (Client *client, const char *member, unsigned n, unsigned until)
 {
@@ -459,6 +481,7 @@ test_vanished (void)
       client_close (&client);
       client = (Client){ 0 };
       wait_for_error (&watcher, NO_REPLY);
+      wait_until_idle ();
     }
 }
 
@@ -486,6 +509,10 @@ test_limits (void)
       expect (&client, BACK_INTERFACE, "Ask", LIMITS_EXCEEDED);
       g_assert_cmpint (sd_bus_reply_method_return (client.never, "s", ""), >=, 0);
       expect (&client, BACK_INTERFACE, "Ask", "");
+
+      client_close (&client);
+      client = (Client){ 0 };
+      wait_until_idle ();
     }
 }
 
@@ -541,6 +568,7 @@ test_user_limit (void)
   g_assert_cmpuint (clients[2].n_told, ==, 1);
   for (gsize i = 0; i < G_N_ELEMENTS (clients); i++)
     client_close (&clients[i]);
+  wait_until_idle ();
 }
 
 /* An answer counts once, and from whom was asked. */

@@ -104,6 +104,7 @@ on_exit_call (sd_bus_message *call, void *user_data, sd_bus_error *error)
 
 static sd_bus *hidden_bus;
 static char last_error[256];
+static uint32_t n_waiting; /* of CallBackOften's */
 
 static int
 on_call_back_answer (sd_bus_message *answer, void *user_data, sd_bus_error *error)
@@ -117,6 +118,7 @@ on_call_back_answer (sd_bus_message *answer, void *user_data, sd_bus_error *erro
   else
     sd_bus_message_read (answer, "s", &text);
 
+  n_waiting -= call == NULL;
   return call == NULL
              ? 0
              : sd_bus_reply_method_return (call, "ss", problem != NULL ? problem->name : "", text);
@@ -203,6 +205,7 @@ on_call_back_often (sd_bus_message *call, void *user_data, sd_bus_error *error)
   for (uint32_t i = 0; r >= 0 && i < n; i++)
     r = sd_bus_call_method_async (bus, NULL, sd_bus_message_get_sender (call), BACK_PATH,
                                   BACK_INTERFACE, member, on_call_back_answer, NULL, "s", "");
+  n_waiting += n;
   return r < 0 ? r : sd_bus_reply_method_return (call, NULL);
 }
 
@@ -224,11 +227,11 @@ on_tell_back (sd_bus_message *call, void *user_data, sd_bus_error *error)
   return r < 0 ? r : sd_bus_reply_method_return (call, NULL);
 }
 
-/* The error of the last call back that failed. */
+/* The error of the last call back that failed, and how many of CallBackOften's are not answered. */
 static int
 on_last_error (sd_bus_message *call, void *user_data, sd_bus_error *error)
 {
-  return sd_bus_reply_method_return (call, "s", last_error);
+  return sd_bus_reply_method_return (call, "su", last_error, n_waiting);
 }
 
 /* Owns the lazy name as well, or no name. */
@@ -282,7 +285,7 @@ static const sd_bus_vtable vtable[] = {
   SD_BUS_METHOD ("CallOther", "s", "ss", on_call_other, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBackOften", "su", "", on_call_back_often, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("TellBack", "", "", on_tell_back, SD_BUS_VTABLE_UNPRIVILEGED),
-  SD_BUS_METHOD ("LastError", "", "s", on_last_error, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("LastError", "", "su", on_last_error, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Own", "s", "", on_own, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Disown", "s", "", on_disown, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Exit", "", "", on_exit_call, SD_BUS_VTABLE_UNPRIVILEGED),
