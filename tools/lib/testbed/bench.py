@@ -30,12 +30,13 @@ parts: %(parts)s
 counting what is built and made the first time. The numbers are this machine's; only their ratios mean
 something elsewhere, and only on a machine that does nothing else."""
 
-PARTS = ("latency", "polkit", "rate", "signals", "stream", "cpu", "idle", "memory", "machines")
+PARTS = ("latency", "polkit", "rate", "signals", "stream", "cpu", "syscalls", "idle", "memory",
+         "machines")
 TITLES = {
     "latency": "Latency of one call after the other", "polkit": "The same, decided by polkit",
     "rate": "Calls", "signals": "Signals", "stream": "Bytes through a pipe",
-    "cpu": "Processor time of a call", "idle": "Doing nothing", "memory": "Memory",
-    "machines": "Many machines",
+    "cpu": "Processor time of a call", "syscalls": "System calls of a call",
+    "idle": "Doing nothing", "memory": "Memory", "machines": "Many machines",
 }
 COLUMNS = (("size", "{} B"), ("flight", "{} under way"), ("p99", "p99 {:.1f}"),
            ("own", "{} KiB its own"), ("switches", "{:.2f} switches"))
@@ -78,7 +79,7 @@ def _table(rows, ratios):
         more = "  ".join(text.format(row[key]) for key, text in COLUMNS if key in row)
         value = f"{row['value']:.1f}" if isinstance(row["value"], float) else str(row["value"])
         print(f"  {row['row']:44} {value:>12} {row['unit']:22} {more}")
-    if ratios:
+    if any(ratios.values()):
         print("\nRatios of medians at 16 bytes")
         for name, value in ratios.items():
             print(f"  {name:44} {'not measured' if value is None else value:>12}")

@@ -3,6 +3,7 @@
 that whatever else the machine does hits all of it alike."""
 
 import re
+import subprocess
 import time
 from statistics import median
 
@@ -12,6 +13,7 @@ from .command import ToolError, warn
 
 SIZES = (16, 4096, 65536)
 FLIGHTS = (1, 16, 128)
+STARTS = 4  # machines at a time: as many questions may one caller have at polkit
 FLOOR = ("host", "tls", "guest")
 LATENCY = (*FLOOR, "alias", "socket", "grpc", "ssh", "proxy")
 RATE = ("host", "guest", "alias", "socket", "grpc")
@@ -79,12 +81,12 @@ class Rows:
                                f"Reading {file} of the {process}")
 
     def _in_turn(self, names, rounds, measure):
-        """`measure` of each client in each round; the first round warms up and is forgotten."""
+        """`measure` of each name in each round; the first round warms up and is forgotten."""
         found = {name: [] for name in names}
         for turn in range(rounds + 1):
             for name in list(found):
                 try:
-                    times = measure(name, self.clients[name])
+                    times = measure(name)
                 except ToolError as error:
                     warn(f"{name} is left out: {error}")
                     self.missing.append(f"{name}: {error}")
@@ -100,7 +102,7 @@ class Rows:
         for size in SIZES:
             rounds, count = self.amounts["latency" if size == 16 else "large"]
             sizes = link_sizes(size)
-            found = self._in_turn(LATENCY, rounds, lambda name, client: client.measure(
+            found = self._in_turn(LATENCY, rounds, lambda name: self.clients[name].measure(
                 "latency", *(sizes if name == "tls" else (size,)), count))
             if all(name in found for name in FLOOR):
                 # Of the 99th percentiles the sum would be too high: they do not fall together.
@@ -114,19 +116,20 @@ class Rows:
     def polkit(self):
         """Calls that polkit decides on: each asked for anew, or the answer reused for a second."""
         rounds, count = self.amounts["polkit"]
-        for name, word in (("alias, polkit asked", "fresh"), ("alias, answer reused", "asked")):
-            found = self._in_turn(("alias",), rounds,
-                                  lambda _, client: client.measure(word, 16, count))
-            for samples in found.values():
-                self.add(name, median(samples) / 1000, "µs", kind="polkit", size=16,
-                         p99=percentile(samples, 0.99) / 1000)
+        words = {"alias, by rule": "latency", "alias, polkit asked": "fresh",
+                 "alias, answer reused": "asked"}
+        found = self._in_turn(words, rounds, lambda name: self.clients["alias"].measure(
+            words[name], 16, count))
+        for name, samples in found.items():
+            self.add(name, median(samples) / 1000, "µs", kind="polkit", size=16,
+                     p99=percentile(samples, 0.99) / 1000)
 
     # Throughput
 
     def rate(self):
         rounds, count = self.amounts["rate"]
         for flight in FLIGHTS:
-            found = self._in_turn(RATE, rounds, lambda _, client: client.measure(
+            found = self._in_turn(RATE, rounds, lambda name: self.clients[name].measure(
                 "rate", 16, flight, count))
             for name, samples in found.items():
                 self.add(name, count / (median(samples) / 1e9), "calls/s", kind="rate", flight=flight)
@@ -134,13 +137,14 @@ class Rows:
     def signals(self):
         rounds, count = self.amounts["signals"]
         found = self._in_turn(SIGNALS, rounds,
-                              lambda _, client: client.measure("signals", count))
+                              lambda name: self.clients[name].measure("signals", count))
         for name, samples in found.items():
             self.add(name, count / (median(samples) / 1e9), "signals/s", kind="signals")
 
     def stream(self):
         rounds, size = self.amounts["stream"]
-        found = self._in_turn(STREAM, rounds, lambda _, client: client.measure("stream", size))
+        found = self._in_turn(STREAM, rounds,
+                              lambda name: self.clients[name].measure("stream", size))
         for name, samples in found.items():
             self.add(name, size / 1e6 / (median(samples) / 1e9), "MB/s", kind="stream")
 
@@ -164,6 +168,27 @@ class Rows:
                     self.add(f"{process}, {name}", (self._cpu(process) - cpu) / count / 1000,
                              "µs/call", kind="cpu", flight=flight,
                              switches=(self._switches(process) - switches) / count)
+
+    def syscalls(self):
+        """System calls of one forwarded call, as strace counts them."""
+        count = 200
+        for name in ("alias", "socket"):
+            for process, pid in self.processes.items():
+                self.add(f"{process}, {name}", self._count_syscalls(pid, name, count) / count,
+                         "a call", kind="syscalls")
+
+    def _count_syscalls(self, pid, name, count):
+        """While the client makes `count` calls. strace ends with its input, which is ours."""
+        trace = self.site.host.spawn(
+            ["sh", "-c", "strace -q -c -p $0 2>&1 & tracer=$!; read end; kill -INT $tracer; wait",
+             str(pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        time.sleep(0.5)  # until it is attached
+        self.clients[name].measure("latency", 16, count)
+        said, _ = trace.communicate("\n", timeout=30)
+        total = re.search(r"^\s*100\.00\s+\S+\s+(?:\S+\s+)?(\d+)\s+.*total$", said, re.MULTILINE)
+        if not total:
+            raise ToolError(f"strace counted nothing: {said.strip()}")
+        return int(total[1])
 
     def idle(self, seconds=10):
         """How often idle processes wake. The keep-alive is the kernel's and wakes nobody."""
@@ -203,21 +228,25 @@ class Rows:
         count = self.amounts["machines"]
         if count == 0:
             return
+        self._latency_among("alias, alone")
         names = [f"bench{number}" for number in range(1, count)]
-        for start in range(0, len(names), 7):
-            self.site.start(*names[start:start + 7])
+        for start in range(0, len(names), STARTS):
+            self.site.start(*names[start:start + STARTS])
         pids = [self.site.main_pid(f"tombolo-bridge@{name}.service")
                 for name in (self.machine, *names)]
         total = sum(int(line.split()[1]) for line in self.site.shell(
             "cat " + " ".join(f"/proc/{pid}/smaps_rollup" for pid in pids) + " | grep ^Pss:",
             "Reading the bridges' memory").splitlines())
+        self._latency_among(f"alias, {count - 1} others idle")
         self.add(f"{count} bridges", total, "KiB PSS", kind="machines")
-        rounds, calls = self.amounts["latency"]
+
+    def _latency_among(self, name):
+        rounds, count = self.amounts["latency"]
         found = self._in_turn(("alias",), rounds,
-                              lambda _, client: client.measure("latency", 16, calls))
+                              lambda client: self.clients[client].measure("latency", 16, count))
         for samples in found.values():
-            self.add(f"alias, {count - 1} others idle", median(samples) / 1000, "µs",
-                     kind="machines", p99=percentile(samples, 0.99) / 1000)
+            self.add(name, median(samples) / 1000, "µs", kind="machines",
+                     p99=percentile(samples, 0.99) / 1000)
 
     # What comes of it
 
