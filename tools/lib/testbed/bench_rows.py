@@ -22,7 +22,7 @@ STREAM = ("host", "guest", "alias")
 
 # How much of everything: rounds, and things a round.
 FULL = {"latency": (60, 200), "large": (30, 60), "rate": (7, 3000), "signals": (7, 4000),
-        "stream": (5, 256 << 20), "polkit": (20, 10), "memory": 1_000_000, "visits": 2000,
+        "stream": (5, 256 << 20), "polkit": (20, 10), "memory": 1_000_000, "visits": 20_000,
         "machines": 50}
 QUICK = {"latency": (20, 100), "large": (10, 30), "rate": (3, 1000), "signals": (3, 1000),
          "stream": (3, 32 << 20), "polkit": (8, 5), "memory": 20_000, "visits": 100,
