@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+/* Called once before; a target may have none. */
+int LLVMFuzzerInitialize (int *argc, char ***argv) __attribute__ ((weak));
 
 /* A promise that the code under test broke: ends the run in a way that fuzzers notice. */
 #define fuzz_require(condition)                                                                    \

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conversation-seeds.h"
 #include "limit.h"
 #include "message.h"
 #include "script.h"
@@ -187,6 +188,13 @@ write_chats (const char *folder)
   write_file (folder, "longest", longest->data, longest->len);
 }
 
+static void
+write_conversations (const char *folder, const ConversationSeed *seeds)
+{
+  for (; seeds->name != NULL; seeds++)
+    write_file (folder, seeds->name, seeds->bytes, seeds->size);
+}
+
 /* A folder below `parent`, made where it is missing. */
 static char *
 make_folder (const char *parent, const char *name)
@@ -201,7 +209,7 @@ int
 main (int argc, char **argv)
 {
   g_autofree char *message_folder = NULL, *match_rule_folder = NULL, *call_rule_folder = NULL;
-  g_autofree char *sasl_folder = NULL;
+  g_autofree char *sasl_folder = NULL, *bridge_folder = NULL, *agent_folder = NULL;
 
   if (argc != 2)
     {
@@ -213,9 +221,13 @@ main (int argc, char **argv)
   match_rule_folder = make_folder (argv[1], "corpus-match-rule");
   call_rule_folder = make_folder (argv[1], "corpus-call-rule");
   sasl_folder = make_folder (argv[1], "corpus-sasl");
+  bridge_folder = make_folder (argv[1], "corpus-conversation-bridge");
+  agent_folder = make_folder (argv[1], "corpus-conversation-agent");
   write_messages (message_folder);
   write_rules (match_rule_folder, WIRE_SIGNAL, match_rules, G_N_ELEMENTS (match_rules));
   write_rules (call_rule_folder, WIRE_METHOD_CALL, call_rules, G_N_ELEMENTS (call_rules));
   write_chats (sasl_folder);
+  write_conversations (bridge_folder, bridge_seeds);
+  write_conversations (agent_folder, agent_seeds);
   return EXIT_SUCCESS;
 }

@@ -49,6 +49,9 @@ replay_folder (const char *path, GError **error)
 int
 main (int argc, char **argv)
 {
+  if (LLVMFuzzerInitialize != NULL)
+    LLVMFuzzerInitialize (&argc, &argv);
+
   for (int i = 1; i < argc; i++)
     {
       g_autoptr (GError) error = NULL;

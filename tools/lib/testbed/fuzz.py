@@ -23,8 +23,8 @@ FOLDER = place.SOURCE / "tests/fuzz"
 OPTIONS = ["-Dfuzzers=true", *build.SANITIZE]
 # Targets whose corpus is another's.
 CORPORA = {"message-libdbus": "message"}
-# Longer inputs than the default of 4096 where what is to be found needs them.
-LONGEST = {"conversation": 16384}
+# A byte of a conversation is an act with all that follows from it: short ones, from the beginning on.
+CONVERSATION = ["-max_len=300", "-len_control=0", "-entropic=0"]
 INPUT_SECONDS = 20
 MEMORY_MB = 2048
 
@@ -35,6 +35,10 @@ def _targets():
 
 def _corpus(target):
     return FOLDER / f"corpus-{CORPORA.get(target, target)}"
+
+
+def _options(target):
+    return CONVERSATION if target.startswith("conversation-") else ["-max_len=4096"]
 
 
 def _program(target):
@@ -71,8 +75,7 @@ class _Run:
         self.found.mkdir(exist_ok=True)
         argv = ["nice", "-n", "19", str(_program(self.target)),
                 f"-max_total_time={self.seconds}", f"-timeout={INPUT_SECONDS}",
-                f"-rss_limit_mb={MEMORY_MB}", f"-max_len={LONGEST.get(self.target, 4096)}",
-                "-print_final_stats=1", f"-artifact_prefix={self.found}/",
+                f"-rss_limit_mb={MEMORY_MB}", *_options(self.target), "-print_final_stats=1", f"-artifact_prefix={self.found}/",
                 str(corpus), str(_corpus(self.target))]
         with open(self.log, "wb") as log:
             self.code = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
