@@ -407,7 +407,9 @@ on_refused (Connection *connection, const WireHeader *header, WireVerdict verdic
   g_autofree char *text = NULL;
   TomboloError code;
 
-  if (!client->open || header == NULL || (verdict != WIRE_TOO_LARGE && verdict != WIRE_TOO_DEEP))
+  if (!client->open || header == NULL
+      || (verdict != WIRE_TOO_LARGE && verdict != WIRE_TOO_DEEP
+          && verdict != WIRE_TOO_MANY_DESCRIPTORS))
     return false;
   if (header->type == WIRE_METHOD_RETURN || header->type == WIRE_ERROR)
     caller_answer_bad (client->caller, client, header->reply_serial,

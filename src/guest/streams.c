@@ -9,6 +9,8 @@
 #include "limit.h"
 #include "relay.h"
 
+uint64_t guest_streams_wait_usec = LIMIT_STREAM_TIME_USEC;
+
 /* One descriptor: it waits for its stream, and then is joined with it. */
 typedef struct
 {
@@ -206,7 +208,7 @@ guest_streams_expect (GuestStreams *streams, const void *owner, Crossing *crossi
       memcpy (stream->token, crossing->streams[i].token, sizeof stream->token);
       g_queue_push_tail_link (&streams->list, &stream->link);
       if (sd_event_add_time_relative (agent_get_event (streams->agent), &stream->deadline,
-                                      CLOCK_MONOTONIC, LIMIT_STREAM_TIME_USEC, 0, on_deadline,
+                                      CLOCK_MONOTONIC, guest_streams_wait_usec, 0, on_deadline,
                                       stream)
           < 0)
         stream_drop (stream);

@@ -7,6 +7,9 @@
 #include "crossing.h"
 #include "stream.h"
 
+/* How long a token is good for; LIMIT_STREAM_TIME_USEC but for tests. */
+extern uint64_t guest_streams_wait_usec;
+
 GuestStreams *guest_streams_new (Agent *agent);
 void guest_streams_free (GuestStreams *streams);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 
 #define TOKEN_TEXT_SIZE (2 * STREAM_TOKEN_SIZE + 1)
@@ -21,6 +22,18 @@ crossing_free (Crossing *crossing)
 }
 
 /* --- Descriptors of somebody here --- */
+
+static uint32_t
+get_window (DescriptorKind kind, int fd)
+{
+  struct winsize window;
+
+  if ((kind != DESCRIPTOR_PTY_MASTER && kind != DESCRIPTOR_PTY_SLAVE)
+      || ioctl (fd, TIOCGWINSZ, &window) < 0)
+    return 0;
+
+  return (uint32_t) window.ws_row << 16 | window.ws_col;
+}
 
 /* Which kinds they are, and which of them are the same thing. */
 static gboolean
@@ -49,6 +62,7 @@ examine (const FdList *fds, Crossing *crossing, size_t first[LIMIT_MESSAGE_DESCR
       if (j == crossing->n_streams)
         {
           crossing->streams[j].kind = kind;
+          crossing->streams[j].window = get_window (kind, fds->fds[i]);
           first[j] = i;
           crossing->n_streams++;
         }
@@ -149,13 +163,15 @@ crossing_write (const Crossing *crossing, WireWriter *body)
       wire_writer_begin_struct (body);
       wire_writer_byte (body, stream->kind);
       wire_writer_string (body, text);
+      wire_writer_uint32 (body, stream->window);
     }
   wire_writer_end_array (body, mark);
 }
 
 /* One descriptor more, of a new stream or of one that is known. */
 static bool
-add (Crossing *crossing, DescriptorKind kind, const uint8_t token[STREAM_TOKEN_SIZE])
+add (Crossing *crossing, DescriptorKind kind, const uint8_t token[STREAM_TOKEN_SIZE],
+     uint32_t window)
 {
   size_t i = 0;
 
@@ -167,6 +183,7 @@ add (Crossing *crossing, DescriptorKind kind, const uint8_t token[STREAM_TOKEN_S
   if (i == crossing->n_streams)
     {
       crossing->streams[i].kind = kind;
+      crossing->streams[i].window = window;
       memcpy (crossing->streams[i].token, token, STREAM_TOKEN_SIZE);
       crossing->n_streams++;
     }
@@ -191,11 +208,13 @@ crossing_read (const WireMessage *call)
     {
       uint8_t kind, token[STREAM_TOKEN_SIZE];
       const char *text;
+      uint32_t window;
 
       wire_reader_element (&reader);
       if (!wire_reader_struct (&reader) || !wire_reader_byte (&reader, &kind)
-          || !wire_reader_string (&reader, &text) || !descriptor_kind_is_valid (kind)
-          || !token_from_text (text, token) || !add (crossing, kind, token))
+          || !wire_reader_string (&reader, &text) || !wire_reader_uint32 (&reader, &window)
+          || !descriptor_kind_is_valid (kind) || !token_from_text (text, token)
+          || !add (crossing, kind, token, window))
         return NULL;
     }
 
@@ -215,8 +234,8 @@ crossing_open (Crossing *crossing, sd_event *event, FdList *ret_fds, GError **er
     {
       int fd = -1;
 
-      r = relay_end_new_counterpart (event, crossing->streams[i].kind, &crossing->streams[i].end,
-                                     &fd);
+      r = relay_end_new_counterpart (event, crossing->streams[i].kind, crossing->streams[i].window,
+                                     &crossing->streams[i].end, &fd);
       if (r >= 0)
         fd_list_add (&made, fd);
     }

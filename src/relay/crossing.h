@@ -2,11 +2,12 @@
 /* The descriptors of one message on their way through the tunnel. Right in front of the message, on
  * its channel, a call says what they are:
  *
- *   org.tombolo.Agent1.Channel.Descriptors (a(ys) descriptors: kind, token)
+ *   org.tombolo.Agent1.Channel.Descriptors (a(ysu) descriptors: kind, token, window)
  *
- * for each descriptor, in order. A token is a one-time secret of 32 hexadecimal digits, which the
- * stream of that descriptor begins with, as STREAM_TOKEN_SIZE bytes; the same token twice is the
- * same thing twice. Streams (tombolo-stream/1) are opened by the host. */
+ * for each descriptor, in order. The window is a terminal's: its rows in the upper 16 bits, its
+ * columns in the lower ones; 0 for all else. A token is a one-time secret of 32 hexadecimal digits,
+ * which the stream of that descriptor begins with, as STREAM_TOKEN_SIZE bytes; the same token twice
+ * is the same thing twice. Streams (tombolo-stream/1) are opened by the host. */
 #pragma once
 
 #include "body.h"
@@ -15,13 +16,14 @@
 #include "relay-end.h"
 
 #define CROSSING_MEMBER "Descriptors"
-#define CROSSING_SIGNATURE "a(ys)"
+#define CROSSING_SIGNATURE "a(ysu)"
 
 /* One stream, and what is at its local end. */
 typedef struct
 {
   DescriptorKind kind;
   uint8_t token[STREAM_TOKEN_SIZE];
+  uint32_t window;
   RelayEnd *end; /* NULL until it is there, and once it was taken */
 } CrossingStream;
 

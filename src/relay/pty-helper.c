@@ -14,6 +14,7 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "config.h"
 #include "descriptor.h"
@@ -39,12 +40,15 @@ static const char *const roles[] = {
 };
 
 int
-pty_open (int *ret_master, int *ret_slave)
+pty_open (unsigned rows, unsigned columns, int *ret_master, int *ret_slave)
 {
+  const struct winsize window = { .ws_row = (unsigned short) rows,
+                                  .ws_col = (unsigned short) columns };
   auto_fd master = posix_openpt (O_RDWR | O_NOCTTY | O_CLOEXEC);
   int slave;
 
-  if (master < 0 || grantpt (master) < 0 || unlockpt (master) < 0)
+  if (master < 0 || grantpt (master) < 0 || unlockpt (master) < 0
+      || ioctl (master, TIOCSWINSZ, &window) < 0)
     return -errno;
   /* By the master, not by a path that may be another file system's. */
   slave = ioctl (master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -54,6 +58,18 @@ pty_open (int *ret_master, int *ret_slave)
   *ret_master = fd_steal (&master);
   *ret_slave = slave;
   return 0;
+}
+
+int
+pty_set_raw (int slave)
+{
+  struct termios modes;
+
+  if (tcgetattr (slave, &modes) < 0)
+    return -errno;
+
+  cfmakeraw (&modes);
+  return tcsetattr (slave, TCSANOW, &modes) < 0 ? -errno : 0;
 }
 
 static void
@@ -158,5 +174,5 @@ pty_helper_free (PtyHelper *helper)
   if (helper->pid == 0)
     finish (helper);
   else
-    kill (helper->pid, SIGKILL);
+    kill (helper->pid, SIGTERM);
 }

@@ -18,8 +18,11 @@ typedef enum
   PTY_OWN_SLAVE,
 } PtyRole;
 
-/* A new pair, close-on-exec, the caller's. Negative: -errno. */
-int pty_open (int *ret_master, int *ret_slave);
+/* A new pair with a window of this size, close-on-exec, the caller's. Negative: -errno. */
+int pty_open (unsigned rows, unsigned columns, int *ret_master, int *ret_slave);
+
+/* No echo, no lines, no signals. Negative: -errno. */
+int pty_set_raw (int slave);
 
 /* Starts it with `pty`, which stays the caller's. `*ret_socket`, the caller's, carries the frames
  * of pty-frame.h. Negative: -errno. */

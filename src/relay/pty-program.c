@@ -38,8 +38,9 @@ typedef struct
   bool foreign;
   bool saved; /* `modes` are to be set again at the end */
   struct termios modes;
-  struct winsize window; /* what the other side knows */
-  int signals;           /* signalfd, or -1 */
+  bool told; /* the other side has heard of `window` */
+  struct winsize window;
+  int signals; /* signalfd, or -1 */
 
   /* From the terminal to the socket: whole frames. */
   uint8_t out[PTY_FRAME_SIZE + PTY_FRAME_WINDOW_SIZE];
@@ -56,31 +57,29 @@ typedef struct
 
 /* --- Sizes --- */
 
-/* Tells the other side where it does not know. There is always room behind a data frame. */
+/* Tells the other side where it does not know. There is always room beside a data frame. */
 static void
 report_window (Program *program)
 {
   struct winsize window;
 
   if (ioctl (PTY_PROGRAM_TERMINAL, TIOCGWINSZ, &window) < 0
-      || memcmp (&window, &program->window, sizeof window) == 0
+      || (program->told && memcmp (&window, &program->window, sizeof window) == 0)
       || sizeof program->out - program->out_end < PTY_FRAME_WINDOW_SIZE)
     return;
 
   program->window = window;
+  program->told = true;
   pty_frame_write_window (program->out + program->out_end, &window);
   program->out_end += PTY_FRAME_WINDOW_SIZE;
 }
 
-/* The window of whoever passed a slave is his own. */
+/* Sizes go from slaves to masters: it is who has the other end of the pair that sets them. */
 static void
 take_window (Program *program, const struct winsize *window)
 {
-  if (!program->master && program->foreign)
-    return;
-
-  program->window = *window;
-  ioctl (PTY_PROGRAM_TERMINAL, TIOCSWINSZ, window);
+  if (program->master)
+    ioctl (PTY_PROGRAM_TERMINAL, TIOCSWINSZ, window);
 }
 
 /* --- From the terminal --- */
@@ -105,14 +104,19 @@ is_reopened (void)
 static void
 read_terminal (Program *program)
 {
-  ssize_t n = read (PTY_PROGRAM_TERMINAL, program->out + PTY_FRAME_HEAD, PTY_FRAME_CONTENT);
+  uint8_t *frame;
+  ssize_t n;
 
+  /* What is typed after the window has changed comes after it. */
+  if (!program->master)
+    report_window (program);
+
+  frame = program->out + program->out_end;
+  n = read (PTY_PROGRAM_TERMINAL, frame + PTY_FRAME_HEAD, PTY_FRAME_CONTENT);
   if (n > 0)
     {
-      pty_frame_write_head (program->out, (size_t) n);
-      program->out_end = PTY_FRAME_HEAD + (size_t) n;
-      if (!program->master && program->foreign)
-        report_window (program);
+      pty_frame_write_head (frame, (size_t) n);
+      program->out_end += PTY_FRAME_HEAD + (size_t) n;
     }
   else if (n == 0 || (errno != EAGAIN && errno != EINTR))
     program->ended = !(program->master && n < 0 && errno == EIO && is_reopened ());
@@ -205,9 +209,28 @@ read_socket (Program *program)
 
 /* --- Life --- */
 
+static Program program_of_process;
+
+/* Somebody's terminal is given back as it was, however this ends: also within a write that blocks.
+ */
+static void
+give_back (void)
+{
+  if (program_of_process.saved)
+    tcsetattr (PTY_PROGRAM_TERMINAL, TCSANOW, &program_of_process.modes);
+}
+
+static void
+on_terminated (int number)
+{
+  give_back ();
+  _exit (EXIT_SUCCESS);
+}
+
 static void
 set_raw (Program *program)
 {
+  const struct sigaction action = { .sa_handler = on_terminated };
   struct termios modes;
 
   if (tcgetattr (PTY_PROGRAM_TERMINAL, &modes) < 0)
@@ -215,6 +238,7 @@ set_raw (Program *program)
 
   program->modes = modes;
   program->saved = program->foreign;
+  sigaction (SIGTERM, &action, NULL);
   cfmakeraw (&modes);
   tcsetattr (PTY_PROGRAM_TERMINAL, TCSANOW, &modes);
 }
@@ -267,11 +291,9 @@ set_up (Program *program, const char *role)
     return false;
   set_non_blocking (program);
 
-  /* Of a pair of ours the size is to come. */
-  if (program->foreign)
+  /* It may have changed since the other side was told of the terminal. */
+  if (!program->master)
     report_window (program);
-  else
-    ioctl (PTY_PROGRAM_TERMINAL, TIOCGWINSZ, &program->window);
   return true;
 }
 
@@ -310,18 +332,17 @@ turn (Program *program)
 int
 pty_program_run (const char *role)
 {
-  static Program program;
+  Program *program = &program_of_process;
 
-  if (!set_up (&program, role))
+  if (!set_up (program, role))
     {
       fprintf (stderr, "tombolo-pty: no terminal to serve: %s\n", strerror (errno));
       return EXIT_FAILURE;
     }
 
-  while (turn (&program))
+  while (turn (program))
     ;
 
-  if (program.saved)
-    tcsetattr (PTY_PROGRAM_TERMINAL, TCSANOW, &program.modes);
+  give_back ();
   return EXIT_SUCCESS;
 }

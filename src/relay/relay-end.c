@@ -112,12 +112,17 @@ end_new_socket (RelayEnd **ret_end, int *ret_fd)
 }
 
 static int
-end_new_terminal (sd_event *event, DescriptorKind kind, RelayEnd **ret_end, int *ret_fd)
+end_new_terminal (sd_event *event, DescriptorKind kind, uint32_t window, RelayEnd **ret_end,
+                  int *ret_fd)
 {
   bool master = kind == DESCRIPTOR_PTY_MASTER; /* what is passed on */
   auto_fd master_fd = -1;
   auto_fd slave_fd = -1;
-  int r = pty_open (&master_fd, &slave_fd);
+  int r = pty_open (window >> 16, window & 0xffff, &master_fd, &slave_fd);
+
+  /* At once, and not when the helper comes to it: nothing of what is typed may be echoed here. */
+  if (r >= 0 && master)
+    r = pty_set_raw (slave_fd);
 
   if (r >= 0)
     r = end_new_pty (event, master ? PTY_OWN_SLAVE : PTY_OWN_MASTER,
@@ -128,7 +133,8 @@ end_new_terminal (sd_event *event, DescriptorKind kind, RelayEnd **ret_end, int 
 }
 
 int
-relay_end_new_counterpart (sd_event *event, DescriptorKind kind, RelayEnd **ret_end, int *ret_fd)
+relay_end_new_counterpart (sd_event *event, DescriptorKind kind, uint32_t window,
+                           RelayEnd **ret_end, int *ret_fd)
 {
   switch (kind)
     {
@@ -139,7 +145,7 @@ relay_end_new_counterpart (sd_event *event, DescriptorKind kind, RelayEnd **ret_
     case DESCRIPTOR_SOCKET:
       return end_new_socket (ret_end, ret_fd);
     default:
-      return end_new_terminal (event, kind, ret_end, ret_fd);
+      return end_new_terminal (event, kind, window, ret_end, ret_fd);
     }
 }
 

@@ -32,9 +32,9 @@ typedef struct
 int relay_end_new (sd_event *event, DescriptorKind kind, int fd, RelayEnd **ret_end);
 
 /* For one of somebody on the other side: `*ret_fd`, the caller's, is to be used here in its place.
- * Negative: -errno. */
-int relay_end_new_counterpart (sd_event *event, DescriptorKind kind, RelayEnd **ret_end,
-                               int *ret_fd);
+ * `window` is a terminal's, as crossing.h has it. Negative: -errno. */
+int relay_end_new_counterpart (sd_event *event, DescriptorKind kind, uint32_t window,
+                               RelayEnd **ret_end, int *ret_fd);
 
 /* Closes it. NULL is allowed. */
 void relay_end_free (RelayEnd *end);

@@ -14,6 +14,10 @@
 /* Reads of one direction before the others on the loop have their turn. */
 #define READS_PER_TURN 8
 
+/* Where nobody here has a socket any more and somebody there keeps his: how often is looked whether
+ * he has got all that was said, so that the stream can be closed under him. */
+#define LINGER_USEC (5 * G_USEC_PER_SEC)
+
 static uint8_t scratch[LIMIT_STREAM_BUFFER];
 
 /* What was read and could not be written yet. */
@@ -33,6 +37,7 @@ struct Relay
   void *user_data;
   sd_event_source *local_io;
   sd_event_source *stream_io;
+  sd_event_source *linger;
   sd_event_source *later; /* first turn, and what poll(2) does not tell of */
 
   Held out; /* for the stream */
@@ -78,6 +83,8 @@ held_take (Held *held, size_t n)
     held_clear (held);
 }
 
+static void turn (Relay *relay);
+
 static void
 finish (Relay *relay, const char *problem)
 {
@@ -101,7 +108,6 @@ write_stream (Relay *relay, const uint8_t *data, size_t size)
   return n;
 }
 
-/* Whoever reads only is done with the stream; two-way, the other direction goes on. */
 static void
 end_stream (Relay *relay)
 {
@@ -172,16 +178,21 @@ write_local (Relay *relay, const uint8_t *data, size_t size)
   return (size_t) n;
 }
 
-/* Bytes that nobody will read: whoever writes them has to hear of it, as soon as what we said
- * ourselves has arrived. Closing a connection that has unread bytes resets it. */
-static void
-discard (Relay *relay)
+/* Whether all that we said has arrived: closing a connection that has unread bytes resets it, and
+ * what is still to be sent would be lost. */
+static bool
+has_arrived (const Relay *relay)
 {
   int unsent = 0;
 
-  if ((relay->end->flow & RELAY_READS) == 0)
-    finish (relay, NULL);
-  else if (relay->stream_ended && (ioctl (relay->stream->fd, SIOCOUTQ, &unsent) < 0 || unsent == 0))
+  return relay->stream_ended && (ioctl (relay->stream->fd, SIOCOUTQ, &unsent) < 0 || unsent == 0);
+}
+
+/* Bytes that nobody will read: whoever writes them has to hear of it. */
+static void
+discard (Relay *relay)
+{
+  if ((relay->end->flow & RELAY_READS) == 0 || has_arrived (relay))
     finish (relay, NULL);
 }
 
@@ -241,14 +252,37 @@ move_in (Relay *relay)
 
 /* --- The loop --- */
 
-/* One-way, it is over when the bytes' direction is, or when the target reads no more. */
+static int
+on_linger (sd_event_source *source, uint64_t time, void *user_data)
+{
+  Relay *relay = user_data;
+
+  relay->linger = sd_event_source_disable_unref (relay->linger);
+  if (has_arrived (relay))
+    finish (relay, NULL);
+  turn (relay);
+  return 0;
+}
+
+static void
+start_linger (Relay *relay)
+{
+  if (relay->linger == NULL
+      && sd_event_add_time_relative (relay->event, &relay->linger, CLOCK_MONOTONIC, LINGER_USEC,
+                                     LINGER_USEC / 5, on_linger, relay)
+             < 0)
+    finish (relay, "the loop takes no more");
+}
+
+/* Whoever says the last word waits until the other side has closed the stream: only then it has
+ * been read. */
 static void
 conclude (Relay *relay)
 {
   switch (relay->end->flow)
     {
     case RELAY_READS:
-      if (relay->stream_ended || relay->stream_eof)
+      if (relay->stream_eof)
         finish (relay, NULL);
       break;
     case RELAY_WRITES:
@@ -258,6 +292,8 @@ conclude (Relay *relay)
     default:
       if (relay->stream_ended && relay->stream_eof && is_empty (&relay->in))
         finish (relay, NULL);
+      else if (relay->stream_ended && relay->local_gone)
+        start_linger (relay);
       break;
     }
 }
@@ -403,6 +439,7 @@ relay_free (Relay *relay)
   sd_event_source_disable_unref (relay->local_io);
   sd_event_source_disable_unref (relay->stream_io);
   sd_event_source_disable_unref (relay->later);
+  sd_event_source_disable_unref (relay->linger);
   sd_event_unref (relay->event);
   stream_free (relay->stream);
   relay_end_free (relay->end);

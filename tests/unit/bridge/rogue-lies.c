@@ -12,6 +12,7 @@
 
 #define N_STORM 20000
 #define N_PENDING 10000
+#define TOKEN "00112233445566778899aabbccddee" /* and two digits */
 
 static Connection *agent;
 static char last_answer[LIMIT_NAME_LENGTH + 1] = "none";
@@ -219,6 +220,97 @@ descriptors (const Lie *lie)
 
   header.n_descriptors = 1;
   send (lie, header, NULL);
+}
+
+/* What the descriptors of the next message are: `n` sockets, which are so many streams. */
+static void
+announce (const Lie *lie, unsigned n, const char *token)
+{
+  WireWriter *body = wire_writer_new ();
+  size_t mark = wire_writer_begin_array (body, 8);
+
+  for (unsigned i = 0; i < n; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("%s%02x", token, i);
+
+      wire_writer_begin_struct (body);
+      wire_writer_byte (body, 3);
+      wire_writer_string (body, text);
+      wire_writer_uint32 (body, 0);
+    }
+  wire_writer_end_array (body, mark);
+  send (lie,
+        (WireHeader){ .type = WIRE_METHOD_CALL,
+                      .flags = WIRE_NO_REPLY_EXPECTED,
+                      .path = "/org/tombolo/Agent1",
+                      .interface = "org.tombolo.Agent1.Channel",
+                      .member = "Descriptors",
+                      .signature = "a(ysu)" },
+        body);
+}
+
+static void
+announced_wrongly (const Lie *lie)
+{
+  announce (lie, 1, "no token");
+}
+
+static void
+announced_twice (const Lie *lie)
+{
+  announce (lie, 1, TOKEN);
+  announce (lie, 1, TOKEN);
+}
+
+static void
+announced_more (const Lie *lie)
+{
+  WireHeader header = make_reply (lie);
+
+  announce (lie, 2, TOKEN);
+  header.n_descriptors = 1;
+  send (lie, header, NULL);
+}
+
+static void
+announced_nothing_to (const Lie *lie)
+{
+  announce (lie, 1, TOKEN);
+  answer (lie);
+}
+
+static void
+announced_signal (const Lie *lie)
+{
+  WireHeader header = make_signal (ROGUE_OWNER);
+
+  announce (lie, 1, TOKEN);
+  header.n_descriptors = 1;
+  send (lie, header, NULL);
+}
+
+static void
+announced_call (const Lie *lie)
+{
+  WireHeader header = make_call (ROGUE_OWNER, 9);
+
+  announce (lie, 1, TOKEN);
+  header.n_descriptors = 1;
+  send (lie, header, make_text ("lie"));
+}
+
+/* As it should be, but for the streams, of which none is ever served. */
+static void
+announced_and_never (const Lie *lie)
+{
+  WireHeader header = make_reply (lie);
+  WireWriter *body = wire_writer_new ();
+
+  announce (lie, 1, TOKEN);
+  wire_writer_uint32 (body, 0);
+  header.n_descriptors = 1;
+  header.signature = "h";
+  send (lie, header, body);
 }
 
 static void
@@ -561,6 +653,13 @@ static const struct
   { "OwnerNoUniqueName", owner_no_unique_name },
   { "OwnerFromService", owner_from_service },
   { "Descriptors", descriptors },
+  { "AnnouncedWrongly", announced_wrongly },
+  { "AnnouncedTwice", announced_twice },
+  { "AnnouncedMore", announced_more },
+  { "AnnouncedNothingTo", announced_nothing_to },
+  { "AnnouncedSignal", announced_signal },
+  { "AnnouncedCall", announced_call },
+  { "AnnouncedAndNever", announced_and_never },
   { "Storm", storm },
   { "CallNameless", call_nameless },
   { "CallStranger", call_stranger },

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A guest that lies (test-rogue): each lie costs it the channel at most. What it says reaches its
  * own caller where it may, and nobody else; the bridge goes on, and others' calls do not notice. */
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "world.h"
 
@@ -147,6 +149,12 @@ static const struct
   { "OwnerNoUniqueName", DISCONNECTED, NULL, 0, 0 },
   { "OwnerFromService", NULL, NULL, 1, 0 },
   { "Descriptors", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedWrongly", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedTwice", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedMore", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedNothingTo", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedSignal", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedCall", DISCONNECTED, NULL, 0, 0 },
 
   /* Calls. */
   { "CallNameless", DISCONNECTED, NULL, 0, 0 },
@@ -377,6 +385,112 @@ test_exports (void)
 /* Through it all it was one process. */
 static GPid bridge;
 
+static unsigned
+count_descriptors (void)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fd", bridge);
+  g_autoptr (GDir) directory = g_dir_open (path, 0, NULL);
+  unsigned n = 0;
+
+  while (g_dir_read_name (directory) != NULL)
+    n++;
+  return n;
+}
+
+#define N_SPARES 3 /* channels that the bridge may have opened meanwhile, and the client's */
+
+static void
+expect_descriptors (unsigned n)
+{
+  gint64 deadline = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+
+  while (count_descriptors () > n + N_SPARES)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      g_usleep (50000);
+    }
+}
+
+/* Streams that end at once: whoever got the descriptor reads its end, and nothing is left of it. */
+static void
+test_streams (void)
+{
+  auto_client client = { 0 };
+  unsigned n;
+
+  client_init (&client, FALSE);
+  expect_echo (&client);
+  n = count_descriptors ();
+  for (int i = 0; i < 100; i++)
+    {
+      auto_error error = SD_BUS_ERROR_NULL;
+      auto_message reply = call (&client, "AnnouncedAndNever", "", CALL_USEC, &error);
+      struct pollfd file = { .events = POLLIN };
+      char byte;
+
+      g_assert_nonnull (reply);
+      g_assert_cmpint (sd_bus_message_read (reply, "h", &file.fd), >=, 0);
+      g_assert_cmpint (poll (&file, 1, 10000), ==, 1);
+      g_assert_cmpint (read (file.fd, &byte, 1), ==, 0);
+    }
+  expect_descriptors (n);
+}
+
+/* Streams that cannot be opened at all. */
+static void
+test_streams_deaf (void)
+{
+  auto_client client = { 0 };
+  auto_error error = SD_BUS_ERROR_NULL;
+  auto_message reply = NULL;
+  struct pollfd file = { .events = POLLIN };
+  char byte;
+
+  client_init (&client, FALSE);
+  expect_echo (&client);
+  sd_bus_message_unref (call (&client, "Deaf", "", CALL_USEC, NULL));
+  reply = call (&client, "AnnouncedAndNever", "", CALL_USEC, &error);
+  g_assert_nonnull (reply);
+  g_assert_cmpint (sd_bus_message_read (reply, "h", &file.fd), >=, 0);
+  g_assert_cmpint (poll (&file, 1, 10000), ==, 1);
+  g_assert_cmpint (read (file.fd, &byte, 1), ==, 0);
+  expect_echo (&client);
+}
+
+static void
+unref_message (gpointer message)
+{
+  sd_bus_message_unref (message);
+}
+
+/* Streams that are opened, and nothing more is heard of them: so many, and no more; when the caller
+ * lets go of its own they end. */
+static void
+test_streams_held (void)
+{
+  unsigned n = count_descriptors ();
+
+  for (int on_socket = 0; on_socket < 2; on_socket++)
+    {
+      auto_client client = { 0 };
+      GPtrArray *replies = g_ptr_array_new_with_free_func (unref_message);
+      auto_error error = SD_BUS_ERROR_NULL;
+      sd_bus_message *reply;
+
+      client_init (&client, on_socket);
+      expect_echo (&client);
+      sd_bus_message_unref (call (&client, "HoldStreams", "", CALL_USEC, NULL));
+      while ((reply = call (&client, "AnnouncedAndNever", "", CALL_USEC, &error)) != NULL)
+        g_ptr_array_add (replies, reply);
+      g_assert_cmpuint (replies->len, ==, 64);
+      g_assert_cmpstr (error.name, ==, "org.tombolo.Error.LimitsExceeded");
+      expect_echo (&client);
+      g_assert_cmpuint (count_descriptors (), >=, n + 64);
+      g_ptr_array_unref (replies);
+      expect_descriptors (n);
+    }
+}
+
 static void
 test_bridge_stands (void)
 {
@@ -405,6 +519,9 @@ main (int argc, char **argv)
   g_test_add_func ("/lies/endless", test_endless);
   g_test_add_func ("/lies/storm", test_storm);
   g_test_add_func ("/lies/exports", test_exports);
+  g_test_add_func ("/lies/streams", test_streams);
+  g_test_add_func ("/lies/streams-held", test_streams_held);
+  g_test_add_func ("/lies/streams-deaf", test_streams_deaf);
   g_test_add_func ("/lies/bridge-stands", test_bridge_stands);
 
   r = g_test_run ();

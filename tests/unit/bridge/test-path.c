@@ -390,6 +390,41 @@ test_broadcast (void)
 }
 
 static void
+expect_pipe (Client *client, const char *destination)
+{
+  auto_error error = SD_BUS_ERROR_NULL;
+  auto_message reply = call_at (client, destination, ECHO_PATH, ECHO_INTERFACE, "Pipe", &error);
+  char text[5] = "";
+  int fd;
+
+  g_assert_cmpstr (error.name, ==, NULL);
+  g_assert_cmpint (sd_bus_message_read (reply, "h", &fd), >=, 0);
+  g_assert_cmpint (read (fd, text, 4), ==, 4);
+  g_assert_cmpstr (text, ==, "pipe");
+  g_assert_cmpint (read (fd, text, 1), ==, 0);
+}
+
+/* A pipe crosses, to who has agreed to descriptors; another gets an error in the reply's place. */
+static void
+test_pipe (void)
+{
+  auto_client client = { .bus = world_open_host (world) };
+  auto_client on_socket = { .bus = world_open_socket (world) };
+  auto_client plain = { 0 };
+
+  expect_pipe (&client, ECHO_ALIAS);
+  expect_pipe (&on_socket, ECHO_NAME);
+
+  g_assert_cmpint (sd_bus_new (&plain.bus), >=, 0);
+  g_assert_cmpint (sd_bus_set_address (plain.bus, world_get_socket_address (world)), >=, 0);
+  g_assert_cmpint (sd_bus_set_bus_client (plain.bus, 1), >=, 0);
+  g_assert_cmpint (sd_bus_negotiate_fds (plain.bus, 0), >=, 0);
+  g_assert_cmpint (sd_bus_start (plain.bus), >=, 0);
+  expect (&plain, ECHO_NAME, "Pipe", NOT_SUPPORTED);
+  expect (&plain, ECHO_NAME, "Touch", NULL);
+}
+
+static void
 test_descriptors (void)
 {
   auto_client client = { .bus = world_open_host (world) };
@@ -1131,6 +1166,7 @@ main (int argc, char **argv)
   g_test_add_func ("/path/signals", test_signals);
   g_test_add_func ("/path/broadcast", test_broadcast);
   g_test_add_func ("/path/descriptors", test_descriptors);
+  g_test_add_func ("/path/pipe", test_pipe);
   g_test_add_func ("/path/no-reply", test_no_reply);
   g_test_add_func ("/path/limit", test_limit);
   g_test_add_func ("/path/user-limit", test_user_limit);

@@ -32,6 +32,8 @@ static uint32_t n_churned;
 static Connection *agent;    /* the agent channel */
 static Connection *large[2]; /* who waits for large replies */
 static guint n_large;
+static TunnelListener *listener;
+static bool holds_streams; /* and says nothing on them, for ever */
 
 static void
 send_message (Connection *connection, WireHeader header, WireWriter *body)
@@ -265,6 +267,16 @@ misbehave (Connection *connection, const WireMessage *message)
     tell_churned (connection, call->serial);
   else if (g_str_equal (call->member, "LastAnswer"))
     tell_answer (connection, call->serial);
+  else if (g_str_equal (call->member, "Deaf"))
+    {
+      g_clear_pointer (&listener, tunnel_listener_free);
+      send_reply (connection, call->serial);
+    }
+  else if (g_str_equal (call->member, "HoldStreams"))
+    {
+      holds_streams = true;
+      send_reply (connection, call->serial);
+    }
   else if (g_str_equal (call->member, "Close"))
     connection_abort (connection, 0);
   else
@@ -311,6 +323,12 @@ on_session (Stream *stream, ChannelKind kind, const GError *error, void *user_da
 {
   Connection *connection;
 
+  if (stream != NULL && kind == CHANNEL_STREAM)
+    {
+      if (!holds_streams)
+        stream_free (stream);
+      return;
+    }
   if (stream != NULL && connection_new (event, stream, &handlers, NULL, &connection) < 0)
     exit (EXIT_FAILURE);
   if (stream != NULL)
@@ -322,7 +340,6 @@ main (int argc, char **argv)
 {
   g_autoptr (TunnelContext) context = NULL;
   g_autoptr (Identity) identity = NULL;
-  TunnelListener *listener;
   gsize size;
   char *text = credential_load (IDENTITY_CREDENTIAL, LIMIT_IDENTITY_SIZE, &size, NULL);
 

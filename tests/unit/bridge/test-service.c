@@ -92,6 +92,20 @@ on_descriptor (sd_bus_message *call, void *user_data, sd_bus_error *error)
   return sd_bus_reply_method_return (call, "h", STDIN_FILENO);
 }
 
+/* A pipe that says something and ends. */
+static int
+on_pipe (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  int fds[2], r;
+
+  if (pipe2 (fds, O_CLOEXEC) < 0 || write (fds[1], "pipe", 4) < 0)
+    return -errno;
+  close (fds[1]);
+  r = sd_bus_reply_method_return (call, "h", fds[0]);
+  close (fds[0]);
+  return r;
+}
+
 static int
 on_exit_call (sd_bus_message *call, void *user_data, sd_bus_error *error)
 {
@@ -279,6 +293,7 @@ static const sd_bus_vtable vtable[] = {
   SD_BUS_METHOD ("EmitTo", "", "", on_emit_to, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Never", "", "", on_never, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Descriptor", "", "h", on_descriptor, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Pipe", "", "h", on_pipe, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBack", "sss", "ss", on_call_back, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBackWith", "s", "ss", on_call_back_with, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBackHidden", "", "ss", on_call_back_hidden, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,11 +53,15 @@ chain_init (Chain *chain)
 void
 chain_pass (Chain *chain, DescriptorKind kind, int fd)
 {
+  struct winsize size = { 0 };
+  uint32_t window = ioctl (fd, TIOCGWINSZ, &size) == 0 ? (uint32_t) size.ws_row << 16 | size.ws_col
+                                                       : 0; /* as crossing_new() */
   RelayEnd *ends[2];
   int sockets[2];
 
   g_assert_cmpint (relay_end_new (chain->event, kind, fd, &ends[0]), ==, 0);
-  g_assert_cmpint (relay_end_new_counterpart (chain->event, kind, &ends[1], &chain->far), ==, 0);
+  g_assert_cmpint (relay_end_new_counterpart (chain->event, kind, window, &ends[1], &chain->far),
+                   ==, 0);
   g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets));
   for (int i = 0; i < 2; i++)
     g_assert_cmpint (relay_new (chain->event, ends[i], stream_new_socket (sockets[i]), NULL, 0,

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "pty-helper.h"
 
 #define TOKEN "00112233445566778899aabbccddeeff"
 
@@ -96,6 +98,38 @@ test_across (void)
   g_assert_cmpuint (count_open (), ==, n_open);
 }
 
+/* A terminal has its size from the first moment on. */
+static void
+test_window (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Crossing) near = NULL;
+  g_autoptr (Crossing) read = NULL;
+  WireWriter *body = wire_writer_new ();
+  auto_fd_list fds = { 0 };
+  auto_fd_list far = { 0 };
+  auto_fd slave = -1;
+  sd_event *event = NULL;
+  struct winsize window;
+  WireMessage call;
+  int master;
+
+  g_assert_cmpint (sd_event_new (&event), >=, 0);
+  g_assert_cmpint (pty_open (12, 34, &master, &slave), ==, 0);
+  fd_list_add (&fds, master);
+  near = crossing_new (event, &fds, &error);
+  g_assert_no_error (error);
+  crossing_write (near, body);
+  call = make_call (body, CROSSING_SIGNATURE);
+  read = crossing_read (&call);
+  wire_writer_free (body);
+  g_assert_true (crossing_open (read, event, &far, &error));
+  g_assert_no_errno (ioctl (far.fds[0], TIOCGWINSZ, &window));
+  g_assert_cmpint (window.ws_row, ==, 12);
+  g_assert_cmpint (window.ws_col, ==, 34);
+  sd_event_unref (event);
+}
+
 /* One that cannot cross: the error says which and what, and none is left open. */
 static void
 test_refused (void)
@@ -134,18 +168,18 @@ test_read_wrong (void)
     const char *tokens[2];
     bool good;
   } cases[] = {
-    { "good", "a(ys)", 1, { 1 }, { TOKEN }, true },
-    { "the same twice", "a(ys)", 2, { 2, 2 }, { TOKEN, TOKEN }, true },
-    { "in capitals", "a(ys)", 1, { 1 }, { "00112233445566778899AABBCCDDEEFF" }, true },
-    { "none", "a(ys)", 0, { 0 }, { NULL }, false },
-    { "the same as two kinds", "a(ys)", 2, { 1, 2 }, { TOKEN, TOKEN }, false },
-    { "kind 0", "a(ys)", 1, { 0 }, { TOKEN }, false },
-    { "kind 6", "a(ys)", 1, { 6 }, { TOKEN }, false },
-    { "a short token", "a(ys)", 1, { 1 }, { "0011" }, false },
-    { "a long token", "a(ys)", 1, { 1 }, { TOKEN "00" }, false },
-    { "no token", "a(ys)", 1, { 1 }, { "" }, false },
-    { "no hexadecimal", "a(ys)", 1, { 1 }, { "0011223344556677x899aabbccddeeff" }, false },
-    { "another signature", "a(yo)", 1, { 1 }, { TOKEN }, false },
+    { "good", "a(ysu)", 1, { 1 }, { TOKEN }, true },
+    { "the same twice", "a(ysu)", 2, { 2, 2 }, { TOKEN, TOKEN }, true },
+    { "in capitals", "a(ysu)", 1, { 1 }, { "00112233445566778899AABBCCDDEEFF" }, true },
+    { "none", "a(ysu)", 0, { 0 }, { NULL }, false },
+    { "the same as two kinds", "a(ysu)", 2, { 1, 2 }, { TOKEN, TOKEN }, false },
+    { "kind 0", "a(ysu)", 1, { 0 }, { TOKEN }, false },
+    { "kind 6", "a(ysu)", 1, { 6 }, { TOKEN }, false },
+    { "a short token", "a(ysu)", 1, { 1 }, { "0011" }, false },
+    { "a long token", "a(ysu)", 1, { 1 }, { TOKEN "00" }, false },
+    { "no token", "a(ysu)", 1, { 1 }, { "" }, false },
+    { "no hexadecimal", "a(ysu)", 1, { 1 }, { "0011223344556677x899aabbccddeeff" }, false },
+    { "another signature", "a(you)", 1, { 1 }, { TOKEN }, false },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -160,6 +194,7 @@ test_read_wrong (void)
           wire_writer_begin_struct (body);
           wire_writer_byte (body, cases[i].kinds[j]);
           wire_writer_string (body, cases[i].tokens[j]);
+          wire_writer_uint32 (body, 0);
         }
       wire_writer_end_array (body, mark);
       call = make_call (body, cases[i].signature);
@@ -187,6 +222,7 @@ test_read_too_many (void)
           wire_writer_begin_struct (body);
           wire_writer_byte (body, 3);
           wire_writer_string (body, token);
+          wire_writer_uint32 (body, 0);
         }
       wire_writer_end_array (body, mark);
       call = make_call (body, CROSSING_SIGNATURE);
@@ -199,8 +235,10 @@ test_read_too_many (void)
 int
 main (int argc, char **argv)
 {
+  pty_helper_program = g_getenv ("TEST_PTY");
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/relay/crossing/across", test_across);
+  g_test_add_func ("/relay/crossing/window", test_window);
   g_test_add_func ("/relay/crossing/refused", test_refused);
   g_test_add_func ("/relay/crossing/read-wrong", test_read_wrong);
   g_test_add_func ("/relay/crossing/read-too-many", test_read_too_many);

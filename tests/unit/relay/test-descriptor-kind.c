@@ -46,7 +46,7 @@ test_crossing (void)
   g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM, 0, fds));
   expect ("socket", fds[0], DESCRIPTOR_SOCKET, NULL);
   expect ("socket whose peer has gone", fds[1], DESCRIPTOR_SOCKET, NULL);
-  g_assert_cmpint (pty_open (&fds[0], &fds[1]), ==, 0);
+  g_assert_cmpint (pty_open (0, 0, &fds[0], &fds[1]), ==, 0);
   expect ("slave", fds[1], DESCRIPTOR_PTY_SLAVE, NULL);
   expect ("master", fds[0], DESCRIPTOR_PTY_MASTER, NULL);
 }
@@ -114,8 +114,8 @@ test_same (void)
 
   g_assert_no_errno (pipe (pipes));
   g_assert_no_errno (pipe (others));
-  g_assert_cmpint (pty_open (&pty[0], &pty[1]), ==, 0);
-  g_assert_cmpint (pty_open (&other_pty[0], &other_pty[1]), ==, 0);
+  g_assert_cmpint (pty_open (0, 0, &pty[0], &pty[1]), ==, 0);
+  g_assert_cmpint (pty_open (0, 0, &other_pty[0], &other_pty[1]), ==, 0);
   copy = dup (pipes[0]);
   g_assert_true (descriptor_kind_is_same (DESCRIPTOR_PIPE_READ, pipes[0], copy));
   g_assert_false (descriptor_kind_is_same (DESCRIPTOR_PIPE_READ, pipes[0], others[0]));

@@ -24,7 +24,7 @@ static void
 set_up (Fixture *fixture, gconstpointer data)
 {
   chain_init (&fixture->chain);
-  g_assert_cmpint (pty_open (&fixture->master, &fixture->slave), ==, 0);
+  g_assert_cmpint (pty_open (0, 0, &fixture->master, &fixture->slave), ==, 0);
 }
 
 static void
@@ -92,7 +92,7 @@ test_master (Fixture *fixture, gconstpointer data)
 
   pass_master (fixture);
   g_assert_true (isatty (chain->far));
-  chain_turn_until (chain, is_raw (chain->far)); /* our pair; theirs stays as it is */
+  g_assert_true (is_raw (chain->far)); /* our pair; theirs stays as it is */
   g_assert_false (is_raw (fixture->slave));
 
   say (chain->far, "ls\n");
@@ -125,8 +125,8 @@ test_master_window (Fixture *fixture, gconstpointer data)
 
   set_window (fixture->slave, 11, 22);
   pass_master (fixture);
-  chain_turn_until (chain, has_window (chain->far, 11, 22));
-  set_window (chain->far, 24, 80);
+  g_assert_true (has_window (chain->far, 11, 22));
+  set_window (chain->far, 24, 80); /* before anybody can have told of it */
   chain_turn_until (chain, has_window (fixture->slave, 24, 80));
   set_window (chain->far, 50, 132);
   chain_turn_until (chain, has_window (fixture->slave, 50, 132));
@@ -203,7 +203,7 @@ test_slave (Fixture *fixture, gconstpointer data)
   set_window (fixture->master, 30, 90);
   pass_slave (fixture);
   chain_turn_until (chain, is_raw (fixture->slave));
-  chain_turn_until (chain, has_window (chain->far, 30, 90));
+  g_assert_true (has_window (chain->far, 30, 90));
   g_assert_cmpint (fcntl (fixture->slave, F_GETFL) & O_NONBLOCK, ==, 0);
 
   say (chain->far, "prompt\n");
@@ -225,6 +225,18 @@ test_slave (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (before.c_iflag, ==, after.c_iflag);
   g_assert_cmpuint (before.c_oflag, ==, after.c_oflag);
   g_assert_cmpuint (before.c_lflag, ==, after.c_lflag);
+}
+
+/* Also when the tunnel breaks. */
+static void
+test_slave_broken (Fixture *fixture, gconstpointer data)
+{
+  Chain *chain = &fixture->chain;
+
+  pass_slave (fixture);
+  chain_turn_until (chain, is_raw (fixture->slave));
+  g_clear_pointer (&chain->relays[0], relay_free);
+  chain_turn_until (chain, !is_raw (fixture->slave));
 }
 
 /* More than all buffers hold, read slowly. */
@@ -286,6 +298,7 @@ main (int argc, char **argv)
   ADD ("slave-reopened", test_slave_reopened);
   ADD ("master-closed", test_master_closed);
   ADD ("slave", test_slave);
+  ADD ("slave-broken", test_slave_broken);
   ADD ("much", test_much);
   ADD ("no-program", test_no_program);
   return g_test_run ();

@@ -203,6 +203,22 @@ test_socket_closed (Fixture *fixture, gconstpointer data)
   chain_turn_until (chain, chain_is_over (chain));
 }
 
+/* One side has gone, the other keeps its end and says nothing: the stream does not stay for that.
+ */
+static void
+test_socket_kept (Fixture *fixture, gconstpointer data)
+{
+  Chain *chain = &fixture->chain;
+
+  pass_socket (fixture);
+  fd_clear (&fixture->near);
+  g_assert_cmpint (read_end (chain, chain->far), ==, 0);
+  g_assert_true (chain_is_idle (chain));
+  g_assert_false (chain_is_over (chain));
+  chain_turn_until (chain, chain->relays[0] == NULL);
+  chain_turn_until (chain, chain_is_over (chain));
+}
+
 /* What stands between a writer and a reader who does not read is bounded, and nothing spins, also
  * when the writer is gone. */
 static void
@@ -284,7 +300,8 @@ test_first_and_wrong (Fixture *fixture, gconstpointer data)
   char buffer[32];
 
   g_assert_cmpint (
-      relay_end_new_counterpart (event, DESCRIPTOR_PIPE_WRITE, &end, &fixture->chain.far), ==, 0);
+      relay_end_new_counterpart (event, DESCRIPTOR_PIPE_WRITE, 0, &end, &fixture->chain.far), ==,
+      0);
   g_assert_cmpint (write (fixture->chain.far, " then", 5), ==, 5);
   g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets));
   g_assert_cmpint (relay_new (event, end, stream_new_socket (sockets[0]), "first", 5,
@@ -358,6 +375,7 @@ main (int argc, char **argv)
   ADD ("pipe-write-unread", NULL, test_pipe_unread);
   ADD ("socket", NULL, test_socket);
   ADD ("socket-closed", NULL, test_socket_closed);
+  ADD ("socket-kept", NULL, test_socket_kept);
   ADD ("stopped-reader/pipe", NULL, test_stopped_reader);
   ADD ("stopped-reader/socket", "socket", test_stopped_reader);
   ADD ("broken", NULL, test_broken);

@@ -296,7 +296,7 @@ test_write_overflow (void)
   wire_writer_free (writer);
 }
 
-/* a(ys): what crosses in front of descriptors. */
+/* a(ys): bytes beside strings. */
 static void
 test_bytes (void)
 {
