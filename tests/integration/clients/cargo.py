@@ -58,8 +58,8 @@ class Cargo:
                 Gio.DBusCallFlags.NONE, PATIENCE * 1000, passed, None)
         except GLib.Error as error:
             name = Gio.DBusError.get_remote_error(error)
-            Gio.DBusError.strip_remote_error(error)
-            raise Refused({"error": name, "message": error.message}) from error
+            message = error.message.removeprefix(f"GDBus.Error:{name}: ")
+            raise Refused({"error": name, "message": message}) from error
         return reply.unpack(), (got.steal_fds() if got else [])
 
 
@@ -168,10 +168,11 @@ def shell(cargo):
     time.sleep(0.5)
     set_window(master, 44, 122)
     os.write(master, b":\n")
-    said["window"] = "it is 44 122" in expect(master, "it is 44 122")
-    os.write(master, b"cat\n")
-    os.write(master, b"cat me\n")
-    expect(master, "cat me\r\ncat me\r\n")
+    said["window"] = "it is 44 122" in expect(master, "it is 44 122\r\n# ")
+    os.write(master, b"echo re''ady; cat\n")
+    expect(master, "ready\r\n")
+    os.write(master, b"me\n")
+    expect(master, "me\r\nme\r\n")
     os.write(master, b"\x03")
     expect(master, "# ")
     os.write(master, b"echo st''ill here\n")
