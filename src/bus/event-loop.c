@@ -2,7 +2,20 @@
 /* The event loop of the programs that move messages. */
 #include "event-loop.h"
 
+#include <malloc.h>
 #include <signal.h>
+
+#include "limit.h"
+
+/* What a large message took goes back to the system with it. The C library would learn from the
+ * first one that such sizes are usual, and keep tens of MiB from then on, in each of many bridges.
+ */
+static void
+give_memory_back (void)
+{
+  mallopt (M_MMAP_THRESHOLD, (int) LIMIT_FLOW_SIZE);
+  mallopt (M_TRIM_THRESHOLD, (int) (2 * LIMIT_FLOW_SIZE));
+}
 
 int
 event_loop_new (sd_event **ret_event)
@@ -14,6 +27,7 @@ event_loop_new (sd_event **ret_event)
   if (r < 0)
     return r;
 
+  give_memory_back ();
   sigemptyset (&signals);
   sigaddset (&signals, SIGTERM);
   sigaddset (&signals, SIGINT);

@@ -228,7 +228,7 @@ test_waiting_bytes (void)
       auto_message call = NULL;
 
       g_assert_cmpint (sd_bus_message_new_method_call (callers[i], &call, ECHO_ALIAS, ECHO_PATH,
-                                                       ECHO_INTERFACE, "Slow"),
+                                                       ECHO_INTERFACE, "Slower"),
                        >=, 0);
       g_assert_cmpint (sd_bus_message_append_array (call, 'y', data, size), >=, 0);
       g_assert_cmpint (

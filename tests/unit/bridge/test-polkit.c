@@ -30,12 +30,12 @@ decide (sd_bus_message *call, const char *member, uint32_t flags)
 {
   int allowed = 1, challenge = 0;
 
-  if (strcmp (member, "Slow") == 0)
+  if (strcmp (member, "Slow") == 0 || strcmp (member, "Slower") == 0)
     {
       sd_event_source *source;
       int r = sd_event_add_time_relative (sd_bus_get_event (sd_bus_message_get_bus (call)), &source,
-                                          CLOCK_MONOTONIC, 300000, 0, on_slow,
-                                          sd_bus_message_ref (call));
+                                          CLOCK_MONOTONIC, member[4] == '\0' ? 300000 : 3000000, 0,
+                                          on_slow, sd_bus_message_ref (call));
 
       return r < 0 ? r : 1;
     }

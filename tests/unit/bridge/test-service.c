@@ -288,6 +288,7 @@ static const sd_bus_vtable vtable[] = {
   SD_BUS_METHOD ("Refused", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Challenge", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Slow", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Slower", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Touch", "", "", on_touch, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Emit", "su", "", on_emit, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("EmitTo", "", "", on_emit_to, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -365,6 +365,32 @@ world_get_pid (World *world, WorldProcess process)
   return world->processes[process];
 }
 
+/* The process ends by itself, and soon. */
+static void
+expect_end (GPid *pid)
+{
+  int status;
+
+  for (int i = 0; i < 500 && *pid != 0; i++)
+    if (waitpid (*pid, &status, WNOHANG) == *pid)
+      *pid = 0;
+    else
+      g_usleep (10000);
+  g_assert_cmpint (*pid, ==, 0);
+}
+
+void
+world_restart_host_bus (World *world)
+{
+  end (&world->daemons[DAEMON_HOST], SIGKILL);
+  expect_end (&world->processes[WORLD_BRIDGE]);
+  world_kill (world, WORLD_POLKIT);
+  start_bus (world, DAEMON_HOST, "host.conf", world->host_address);
+  world_start (world, WORLD_POLKIT);
+  g_assert_true (world_wait_name (world, "org.freedesktop.PolicyKit1", TRUE, 5));
+  world_start (world, WORLD_BRIDGE);
+}
+
 static sd_bus *
 open_bus (const char *address)
 {

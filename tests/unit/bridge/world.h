@@ -49,6 +49,8 @@ void world_start (World *world, WorldProcess process);
 /* SIGKILL, and waits. */
 void world_kill (World *world, WorldProcess process);
 GPid world_get_pid (World *world, WorldProcess process);
+/* SIGKILL to the host's bus; it, polkit and the bridge, which ends with it, are started again. */
+void world_restart_host_bus (World *world);
 /* Sends SIGTERM and returns the exit code. */
 int world_stop (World *world, WorldProcess process);
 
