@@ -79,6 +79,13 @@ arm_later (Connection *connection)
     sd_event_source_set_enabled (connection->later, SD_EVENT_ONESHOT);
 }
 
+static bool
+is_corked (const Connection *connection)
+{
+  return connection->corked.data != NULL;
+}
+
+/* What is kept back does not wait for the stream: nobody would take that event off again. */
 static void
 update_events (Connection *connection)
 {
@@ -86,7 +93,7 @@ update_events (Connection *connection)
 
   if (!connection->paused)
     events |= EPOLLIN;
-  if (byte_queue_get_size (&connection->output) > 0)
+  if (byte_queue_get_size (&connection->output) > 0 && !is_corked (connection))
     events |= EPOLLOUT;
 
   sd_event_source_set_io_events (connection->io, events);
@@ -190,12 +197,6 @@ write_output (Connection *connection)
 
   byte_queue_drop (&connection->output, (size_t) n);
   charge (connection, 0);
-}
-
-static bool
-is_corked (const Connection *connection)
-{
-  return connection->corked.data != NULL;
 }
 
 static void

@@ -20,6 +20,7 @@ typedef struct
   unsigned n_messages;
   unsigned free_at; /* frees the second connection within this message */
   unsigned abort_at;
+  unsigned pause_at; /* the second connection */
 } Fixture;
 
 static void
@@ -35,6 +36,8 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
       g_clear_pointer (&fixture->out, connection_free);
       connection_pause (connection, true);
     }
+  if (fixture->n_messages == fixture->pause_at)
+    connection_pause (fixture->out, true);
   if (fixture->n_messages == fixture->abort_at)
     {
       connection_abort (fixture->out, -EPROTO);
@@ -200,6 +203,22 @@ test_end (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (count_pieces (fixture, bytes, sent), ==, 1);
 }
 
+/* One that is paused while it keeps something back does not keep the loop awake after. */
+static void
+test_pause (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  unsigned n = 0;
+
+  fixture->pause_at = 2;
+  for (uint32_t i = 1; i <= 3; i++)
+    append_message (bytes, i, 4);
+  g_assert_cmpint (send (fixture->in_peer, bytes->data, bytes->len, MSG_NOSIGNAL), ==, bytes->len);
+  while (sd_event_run (fixture->event, 0) > 0)
+    g_assert_cmpuint (n++, <, 100);
+  g_assert_cmpuint (count_pieces (fixture, bytes, bytes->len), ==, 1);
+}
+
 #define ADD(name, data, function)                                                                  \
   g_test_add ("/cork/" name, Fixture, data, set_up, function, tear_down)
 
@@ -211,5 +230,6 @@ main (int argc, char **argv)
   ADD ("incomplete", NULL, test_incomplete);
   ADD ("freed", "free", test_end);
   ADD ("aborted", NULL, test_end);
+  ADD ("paused", NULL, test_pause);
   return g_test_run ();
 }
