@@ -143,8 +143,13 @@ class Site:
             "systemctl daemon-reload; systemctl restart bench-service", "Setting up the guest")
 
     def clear(self):
-        """Takes everything away that stands, of an earlier run, too."""
+        """Takes everything away that runs or opens something, of an earlier run, too. Of a test
+        host that stays only the peers' files stay."""
+        links = f"nsenter -n -t {self.main_pid('tombolod.service')} nft"
         self.shell(
+            f"for rule in $({links} -a list chain inet tombolo link "
+            f"| sed -n 's/.* {PEER_PORTS} .*handle //p'); do "
+            f"{links} delete rule inet tombolo link handle \"$rule\"; done; "
             "for file in /etc/tombolo/machines/bench*.machine; do [ -e \"$file\" ] || continue; "
             "name=$(basename \"$file\" .machine); tomboloctl kill \"$name\" 2>/dev/null || true; "
             "rm -f \"$file\"; done; tomboloctl reload; "
