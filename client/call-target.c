@@ -13,14 +13,14 @@
 #define UNREACHABLE CLIENT_ERROR, CLIENT_EXIT_UNREACHABLE
 
 char *
-call_target_default (const char *machine, const char *service, GError **error)
+call_target_default (const char *machine, GuestBus guest_bus, const char *service, GError **error)
 {
   char *alias;
 
   if (!machine_name_validate (machine, error))
     return NULL;
 
-  alias = machine_name_to_alias (machine, GUEST_BUS_SYSTEM, service);
+  alias = machine_name_to_alias (machine, guest_bus, service);
   if (alias == NULL)
     g_set_error (error, UNREACHABLE,
                  _ ("The alias of “%s” is longer than a bus name may be: use the guest's bus "
@@ -61,11 +61,12 @@ call_target_is_connected (TomboloMachine *machine, const char *name, GError **er
 }
 
 char *
-call_target_look_up (GDBusConnection *bus, const char *machine, const char *service,
-                     const char *tried, GError **error)
+call_target_look_up (GDBusConnection *bus, const char *machine, GuestBus guest_bus,
+                     const char *service, const char *tried, GError **error)
 {
   g_autoptr (GError) problem = NULL;
   g_autoptr (TomboloMachine) found = host_find_machine (bus, machine, &problem);
+  GVariant *exports;
   const char *alias;
 
   if (found == NULL || !call_target_is_connected (found, machine, &problem))
@@ -75,12 +76,17 @@ call_target_look_up (GDBusConnection *bus, const char *machine, const char *serv
       return NULL;
     }
 
-  if (tombolo_machine_get_exports (found) == NULL
-      || !g_variant_lookup (tombolo_machine_get_exports (found), service, "&s", &alias))
+  exports = guest_bus == GUEST_BUS_SESSION ? tombolo_machine_get_session_exports (found)
+                                           : tombolo_machine_get_exports (found);
+  if (exports == NULL || !g_variant_lookup (exports, service, "&s", &alias))
     {
       g_clear_error (error);
       g_set_error (error, UNREACHABLE,
-                   _ ("%s does not export “%s”: its /etc/tombolo/guest.conf lists what it does."),
+                   guest_bus == GUEST_BUS_SESSION
+                       ? _ ("%s exports no “%s” of a session now: its /etc/tombolo/guest.conf says "
+                            "what it does, and whose session it is.")
+                       : _ ("%s does not export “%s”: its /etc/tombolo/guest.conf lists what it "
+                            "does."),
                    machine, service);
       return NULL;
     }

@@ -30,6 +30,8 @@ static const Option call_options[] = {
   VERB_TIMEOUT_OPTION (N_ ("Give up when no reply has come after TIME (25s)")),
   { OPTION_NO_AUTO_START, 0, "no-auto-start", ARGUMENT_NONE, NULL,
     N_ ("Do not start a service that is not running") },
+  { OPTION_SESSION, 0, "session", ARGUMENT_NONE, NULL,
+    N_ ("SERVICE is on the session bus of the guest's configured user") },
   { OPTION_END },
 };
 
@@ -174,6 +176,7 @@ call (const Options *options, GError **error)
   const char *machine = words[WORD_NAME];
   const char *service = words[WORD_SERVICE];
   const char *signature = options_get_word (options, WORD_SIGNATURE);
+  GuestBus guest_bus = options->session ? GUEST_BUS_SESSION : GUEST_BUS_SYSTEM;
   g_autofree char *target = NULL;
   g_autofree char *other = NULL;
   g_autoptr (GVariant) body = NULL;
@@ -182,7 +185,7 @@ call (const Options *options, GError **error)
   g_autoptr (GError) problem = NULL;
 
   if (!check_words (options, error)
-      || (target = call_target_default (machine, service, error)) == NULL
+      || (target = call_target_default (machine, guest_bus, service, error)) == NULL
       || (body = arguments_to_body (
               signature, words + (signature != NULL ? WORD_SIGNATURE + 1 : WORD_SIGNATURE), error))
              == NULL
@@ -193,7 +196,7 @@ call (const Options *options, GError **error)
   reply = send_and_wait (bus, options, target, body, &problem);
   if (reply == NULL && call_target_is_absent (problem))
     {
-      other = call_target_look_up (bus, machine, service, target, &problem);
+      other = call_target_look_up (bus, machine, guest_bus, service, target, &problem);
       if (other != NULL)
         {
           g_clear_error (&problem);

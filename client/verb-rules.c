@@ -5,6 +5,7 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 
+#include "guest-bus.h"
 #include "host.h"
 #include "pager.h"
 #include "polkit-agent.h"
@@ -28,6 +29,12 @@ enum
   WORD_ARGUMENT,
 };
 
+static const Option rules_options[] = {
+  { OPTION_SESSION, 0, "session", ARGUMENT_NONE, NULL,
+    N_ ("SERVICE is on the session bus of the guest's configured user") },
+  { OPTION_END },
+};
+
 typedef struct
 {
   GVariant *reply;
@@ -49,11 +56,15 @@ make_arguments (const Options *options)
 {
   static const char *const none[] = { NULL };
   const char *const *words = (const char *const *) options->words->pdata;
+  GVariantBuilder more = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{sv}"));
 
-  return g_variant_new ("(ssoss^as@a{sv})", words[WORD_CALLER], words[WORD_SERVICE],
+  if (options->session)
+    g_variant_builder_add (&more, "{sv}", "bus",
+                           g_variant_new_string (guest_bus_to_string (GUEST_BUS_SESSION)));
+
+  return g_variant_new ("(ssoss^asa{sv})", words[WORD_CALLER], words[WORD_SERVICE],
                         words[WORD_PATH], words[WORD_INTERFACE], words[WORD_METHOD],
-                        words[WORD_METHOD + 1] != NULL ? words + WORD_ARGUMENT : none,
-                        g_variant_new ("a{sv}", NULL));
+                        words[WORD_METHOD + 1] != NULL ? words + WORD_ARGUMENT : none, &more);
 }
 
 static gboolean
@@ -256,5 +267,6 @@ const Verb verb_rules = {
   WORD_METHOD + 1,
   G_MAXUINT,
   .verbatim = WORD_METHOD + 1,
+  .options = rules_options,
   .run = run,
 };

@@ -90,10 +90,8 @@ print_problems (TomboloMachine *machine)
 }
 
 static void
-print_exports (TomboloMachine *machine)
+print_exports (const char *label, GVariant *exports)
 {
-  GVariant *exports = tombolo_machine_get_exports (machine);
-  const char *label = _ ("Exports");
   const char *name;
   const char *alias;
   GVariantIter iter;
@@ -129,9 +127,10 @@ print_machine (TomboloMachine *machine)
   print_line (_ ("Unit"), tombolo_machine_get_unit (machine), COLOR_NONE);
   print_line (_ ("Link"), link, COLOR_NONE);
   print_line (_ ("Bus socket"), tombolo_machine_get_bus_socket (machine), COLOR_NONE);
-  print_line ("", tombolo_machine_get_session_bus_socket (machine), COLOR_NONE);
+  print_line (_ ("Session bus"), tombolo_machine_get_session_bus_socket (machine), COLOR_NONE);
   print_problems (machine);
-  print_exports (machine);
+  print_exports (_ ("Exports"), tombolo_machine_get_exports (machine));
+  print_exports (_ ("Of session"), tombolo_machine_get_session_exports (machine));
 }
 
 static void

@@ -8,11 +8,12 @@ __tomboloctl_machines ()
   done
 }
 
-# The bus names that machine $1 exports and that are owned now, from their aliases.
+# The bus names that machine $1 exports and that are owned now, from their aliases; with $2 those of
+# its session bus.
 __tomboloctl_services ()
 {
   tomboloctl status "$1" --no-pager --json=short 2>/dev/null \
-    | sed -n 's/.*"exports":{\([^}]*\)}.*/\1/p' | tr ',' '\n' | sed -n 's/^"\([^"]*\)":.*/\1/p'
+    | sed -n "s/.*\"${2:+session_}exports\":{\([^}]*\)}.*/\\1/p" | tr ',' '\n' | sed -n 's/^"\([^"]*\)":.*/\1/p'
 }
 
 _tomboloctl ()
@@ -21,13 +22,14 @@ _tomboloctl ()
   local common='--help --version --json= --no-legend --no-pager --no-ask-password'
   local verbs='list status start stop restart kill pause resume create delete reload call with
     rules alias monitor version help'
-  local verb='' position=0 options word i machine='' second=''
+  local verb='' position=0 options word i machine='' second='' session=''
 
   _init_completion -n '=:' || return
 
   for ((i = 1; i < cword; i++)); do
     word=${words[i]}
     case $word in
+      --session) session=session ;;
       -*) ;;
       *)
         if [[ -z $verb ]]; then
@@ -60,8 +62,8 @@ _tomboloctl ()
         start) options+=' --wait-agent' ;;
         stop) options+=' --timeout=' ;;
         restart) options+=' --wait-agent --timeout=' ;;
-        with) options+=' --session' ;;
-        call) options+=' --timeout= --no-auto-start' ;;
+        with | rules) options+=' --session' ;;
+        call) options+=' --timeout= --no-auto-start --session' ;;
         create)
           options+=' --file= --monitor= --description= --memory= --cpus= --agent= --start= --type=
             --kernel= --initrd= --command-line= --disk= --broadcast= --alias='
@@ -82,7 +84,7 @@ _tomboloctl ()
     call)
       case $position in
         0) COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur")) ;;
-        1) COMPREPLY=($(compgen -W "$(__tomboloctl_services "$machine")" -- "$cur")) ;;
+        1) COMPREPLY=($(compgen -W "$(__tomboloctl_services "$machine" $session)" -- "$cur")) ;;
       esac
       ;;
     with)
@@ -102,7 +104,7 @@ _tomboloctl ()
         0) COMPREPLY=($(compgen -W 'test' -- "$cur")) ;;
         1) COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur")) ;;
         2) COMPREPLY=($(compgen -P user: -u -- "${cur#user:}")) ;;
-        3) COMPREPLY=($(compgen -W "$(__tomboloctl_services "$second")" -- "$cur")) ;;
+        3) COMPREPLY=($(compgen -W "$(__tomboloctl_services "$second" $session)" -- "$cur")) ;;
       esac
       ;;
   esac

@@ -148,15 +148,15 @@ run (const Identity *identity, int interface_index, const char *policy_path, GEr
 
 /* An administrator's question; a bad file is an answer, too. */
 static int
-test_call (const char *policy_path, const char *const *words)
+test_call (const char *policy_path, GuestBus bus, const char *const *words)
 {
   static const char *const none[] = { NULL };
   g_autoptr (GError) error = NULL;
   g_autoptr (GString) output = g_string_new (NULL);
   g_autoptr (GuestPolicy) policy = guest_policy_load (policy_path, &error);
   int verdict = policy == NULL ? -1
-                               : policy_test (policy, policy_path, words != NULL ? words : none,
-                                              output, &error);
+                               : policy_test (policy, bus, policy_path,
+                                              words != NULL ? words : none, output, &error);
 
   if (verdict < 0)
     {
@@ -172,7 +172,7 @@ main (int argc, char **argv)
 {
   g_autofree char *policy_path = NULL;
   g_auto (GStrv) words = NULL;
-  gboolean prepare = FALSE, version = FALSE, test = FALSE;
+  gboolean prepare = FALSE, version = FALSE, test = FALSE, session = FALSE;
   const GOptionEntry entries[] = {
     { "prepare-link", 0, 0, G_OPTION_ARG_NONE, &prepare,
       "Set the control link's interface up and exit (needs CAP_NET_ADMIN)", NULL },
@@ -180,6 +180,8 @@ main (int argc, char **argv)
       "Read what is exported from FILE instead of " POLICY_FILE, "FILE" },
     { "test-call", 0, 0, G_OPTION_ARG_NONE, &test,
       "Say which rule decides about a call: CALLER NAME PATH INTERFACE METHOD [ARGUMENT…]", NULL },
+    { "session", 0, 0, G_OPTION_ARG_NONE, &session,
+      "With --test-call: about a call to the session bus", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &words, NULL, NULL },
     { NULL },
@@ -202,7 +204,8 @@ main (int argc, char **argv)
       return EXIT_SUCCESS;
     }
   if (test)
-    return test_call (policy_path != NULL ? policy_path : POLICY_FILE, (const char *const *) words);
+    return test_call (policy_path != NULL ? policy_path : POLICY_FILE,
+                      session ? GUEST_BUS_SESSION : GUEST_BUS_SYSTEM, (const char *const *) words);
   if (words != NULL)
     {
       fputs ("tombolo-guestd: Arguments are for --test-call only.\n", stderr);

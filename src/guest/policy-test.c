@@ -103,17 +103,17 @@ read_call (const char *const *words, GError **error)
 }
 
 static gboolean
-is_exported (const GuestPolicy *policy, const char *name)
+is_exported (const GuestBusPolicy *policy, const char *name)
 {
-  return g_strv_contains ((const char *const *) policy->buses[GUEST_BUS_SYSTEM].names, name);
+  return g_strv_contains ((const char *const *) policy->names, name);
 }
 
 /* Returns the rule that decides, or NULL. */
 static const CallRule *
-append_rules (const GuestPolicy *policy, const CallTest *test, const CallRuleCaller *caller,
+append_rules (const GuestBusPolicy *policy, const CallTest *test, const CallRuleCaller *caller,
               GString *output)
 {
-  const GPtrArray *rules = policy->buses[GUEST_BUS_SYSTEM].rules;
+  const GPtrArray *rules = policy->rules;
   const CallRule *decides = NULL;
 
   for (guint i = 0; i < rules->len; i++)
@@ -139,9 +139,10 @@ append_rules (const GuestPolicy *policy, const CallTest *test, const CallRuleCal
 }
 
 int
-policy_test (const GuestPolicy *policy, const char *file, const char *const *words, GString *output,
-             GError **error)
+policy_test (const GuestPolicy *policy, GuestBus bus, const char *file, const char *const *words,
+             GString *output, GError **error)
 {
+  const GuestBusPolicy *part = &policy->buses[bus];
   g_autoptr (CallTest) test = read_call (words, error);
   Subject subject = { 0 };
   const CallRule *rule = NULL;
@@ -149,12 +150,13 @@ policy_test (const GuestPolicy *policy, const char *file, const char *const *wor
 
   if (test != NULL && read_subject (words[WORD_CALLER], &subject, error))
     {
-      rule = append_rules (policy, test, &subject.caller, output);
+      rule = append_rules (part, test, &subject.caller, output);
       verdict = rule != NULL ? (int) call_rule_get_verdict (rule) : CALL_RULE_DENY;
-      if (!is_exported (policy, words[WORD_NAME]))
+      if (!is_exported (part, words[WORD_NAME]))
         {
           verdict = CALL_RULE_DENY;
-          g_string_append_printf (output, "deny: %s does not export %s.\n", file, words[WORD_NAME]);
+          g_string_append_printf (output, "deny: %s does not export %s of the %s bus.\n", file,
+                                  words[WORD_NAME], guest_bus_to_string (bus));
         }
       else if (rule != NULL)
         g_string_append_printf (output, "%s: line %u of %s decides.\n",

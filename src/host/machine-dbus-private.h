@@ -14,6 +14,10 @@ struct _MachineDBus
   gboolean closed;
 };
 
-/* machine-open-dbus.c: the handler of OpenBus(). */
+/* machine-open-dbus.c: of a method's options, `bus`: “system”, also where nothing is said, or
+ * “session”. No other is known. */
+gboolean machine_dbus_read_bus (GVariant *options, GuestBus *ret_bus, GError **error);
+
+/* The handler of OpenBus(). */
 gboolean machine_dbus_open_bus (TomboloMachine *skeleton, GDBusMethodInvocation *invocation,
                                 GUnixFDList *descriptors, GVariant *options);

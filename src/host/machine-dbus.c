@@ -201,7 +201,11 @@ test_call (GDBusMethodInvocation *invocation, gpointer object)
 {
   Machine *machine = TOMBOLO_MACHINE_DBUS (object)->machine;
   GVariant *parameters = g_dbus_method_invocation_get_parameters (invocation);
+  gsize n_arguments = g_variant_n_children (parameters) - 1; /* less the options */
   GVariantBuilder call = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("(ssossas)"));
+  g_autoptr (GVariant) options = g_variant_get_child_value (parameters, n_arguments);
+  GError *error = NULL;
+  GuestBus bus;
 
   if (*machine_get_file (machine) == '\0')
     {
@@ -211,14 +215,20 @@ test_call (GDBusMethodInvocation *invocation, gpointer object)
       return;
     }
 
-  for (gsize i = 0; i < g_variant_n_children (parameters) - 1; i++)
+  if (!machine_dbus_read_bus (options, &bus, &error))
+    {
+      caller_fail (invocation, error);
+      return;
+    }
+
+  for (gsize i = 0; i < n_arguments; i++)
     {
       g_autoptr (GVariant) argument = g_variant_get_child_value (parameters, i);
 
       g_variant_builder_add_value (&call, argument);
     }
   rules_test_async (machine_get_file (machine), machine_is_created (machine),
-                    machine_get_bridge_credential (machine), g_variant_builder_end (&call),
+                    machine_get_bridge_credential (machine), bus, g_variant_builder_end (&call),
                     on_tested, invocation);
 }
 
@@ -229,8 +239,9 @@ handle_test_call (TomboloMachine *skeleton, GDBusMethodInvocation *invocation, c
 {
   MachineDBus *face = TOMBOLO_MACHINE_DBUS (skeleton);
   GError *error = NULL;
+  GuestBus bus;
 
-  if (!caller_read_options (options, NULL, &error))
+  if (!machine_dbus_read_bus (options, &bus, &error))
     caller_fail (invocation, error);
   else
     caller_authorize (face->authority, invocation, machine_get_name (face->machine),

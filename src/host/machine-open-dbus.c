@@ -14,9 +14,8 @@
 
 /* --- OpenBus --- */
 
-/* `bus`: “system”, also where nothing is said, or “session”. */
-static gboolean
-read_bus (GVariant *options, GuestBus *ret_bus, GError **error)
+gboolean
+machine_dbus_read_bus (GVariant *options, GuestBus *ret_bus, GError **error)
 {
   GVariantIter iter;
   GVariant *value;
@@ -82,7 +81,7 @@ open_bus (GDBusMethodInvocation *invocation, gpointer object)
   GuestBus bus;
   int fds[2];
 
-  if (!read_bus (options, &bus, &error))
+  if (!machine_dbus_read_bus (options, &bus, &error))
     {
       caller_fail (invocation, error);
       return;
@@ -110,7 +109,7 @@ machine_dbus_open_bus (TomboloMachine *skeleton, GDBusMethodInvocation *invocati
   GError *error = NULL;
   GuestBus bus;
 
-  if (!read_bus (options, &bus, &error))
+  if (!machine_dbus_read_bus (options, &bus, &error))
     caller_fail (invocation, error);
   else
     caller_authorize (face->authority, invocation, machine_get_name (face->machine),

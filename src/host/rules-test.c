@@ -17,6 +17,7 @@ typedef struct
   char *path;
   gboolean created;
   char *running;
+  GuestBus bus;
   GVariant *call;
 } Question;
 
@@ -154,7 +155,7 @@ answer (const Question *question, GError **error)
   entry = load (question, error);
   if (entry != NULL && read_subject (caller, &subject, error))
     result =
-        explain (entry->settings->rules[GUEST_BUS_SYSTEM], test, &subject.caller,
+        explain (entry->settings->rules[question->bus], test, &subject.caller,
                  question->running == NULL
                      || bridge_credential_has_rules (question->running, entry->settings->rules));
   g_clear_pointer (&subject.groups, g_array_unref);
@@ -174,8 +175,8 @@ run (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 }
 
 void
-rules_test_async (const char *path, gboolean created, const char *running, GVariant *call,
-                  GAsyncReadyCallback callback, gpointer user_data)
+rules_test_async (const char *path, gboolean created, const char *running, GuestBus bus,
+                  GVariant *call, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (NULL, NULL, callback, user_data);
   Question *question = g_new0 (Question, 1);
@@ -183,6 +184,7 @@ rules_test_async (const char *path, gboolean created, const char *running, GVari
   question->path = g_strdup (path);
   question->created = created;
   question->running = g_strdup (running);
+  question->bus = bus;
   question->call = g_variant_ref_sink (call);
   g_task_set_task_data (task, question, question_free);
   g_task_run_in_thread (task, run);

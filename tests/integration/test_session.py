@@ -196,6 +196,40 @@ def test_visitor_is_refused(host, work):
     assert take_notes(host, SESSION + ECHO) == []
 
 
+def test_tomboloctl_calls_and_shows_it(host, work):
+    words = ["work", ECHO, ECHO_PATH, ECHO, "Note", "s", "by tomboloctl"]
+    host.run(["tomboloctl", "call", "--session", *words], user="operator")
+    assert take_notes(host, SESSION + ECHO) == ["by tomboloctl"]
+    assert take_notes(host, SYSTEM + ECHO) == []
+
+    shown = host.run(["tomboloctl", "status", "work"]).stdout
+    assert f"Session bus: {SESSION_SOCKET}\n" in shown
+    assert f"→ {SESSION}{ECHO}\n" in shown
+
+    absent = host.run(["tomboloctl", "call", "--session", "work", "org.freedesktop.hostname1", *words[2:]],
+                      user="operator", check=False)
+    assert absent.returncode != 0
+    assert "exports no “org.freedesktop.hostname1” of a session now" in absent.stderr
+
+
+def test_rules_can_be_asked_for_each_bus(host, work):
+    """At both ends: what they say is what happens above."""
+    call = [ECHO, ECHO_PATH, ECHO, "Note"]
+    work.write_machine(f"[Call]\nSessionRule=allow {ECHO} from=user:visitor\nRule=deny {ECHO}\n")
+    try:
+        verdicts = [host.run(["tomboloctl", "rules", "test", *option, "work", "user:visitor", *call], user="operator",
+                             check=False).stdout.split(":")[0] for option in (["--session"], [])]
+        assert verdicts == ["allow", "deny"]
+    finally:
+        work.write_machine()
+
+    text = f"[Export]\nSystem={ECHO}\nSession={ECHO}\nUser=alice\n[Call]\nSessionRule=allow {ECHO}\n"
+    guest_run(host, "work", ["tee", "/tmp/session-test.conf"], input=text)
+    codes = [guest_run(host, "work", ["/usr/libexec/tombolo/tombolo-guestd", "--policy=/tmp/session-test.conf", "--test-call",
+                                      *option, "user:7", *call], check=False).returncode for option in (["--session"], [])]
+    assert codes == [0, 9]
+
+
 RULES_DIRECTORY = "/etc/polkit-1/rules.d"
 POLKIT_RULE = """
 polkit.addRule(function (action, subject) {

@@ -7,7 +7,9 @@
 static const char text[] = "[Export]\nSystem=a.b c.d\n"
                            "[Call]\nRule=deny a.b from=user:7\nRule=allow a.b=a.b.C from=group:8\n"
                            "Rule=allow c.d arg0=x\nRule=allow c.d from=machine:web\n"
-                           "Rule=allow e.f\n";
+                           "Rule=allow e.f\n"
+                           "SessionRule=allow a.b from=user:7\nSessionRule=allow c.d\n"
+                           "[Export]\nSession=a.b\nUser=alice\n";
 
 #define ALLOW CALL_RULE_ALLOW
 #define DENY CALL_RULE_DENY
@@ -17,6 +19,7 @@ static const struct
 {
   const char *words; /* with blanks between them */
   int verdict;
+  GuestBus bus;
 } cases[] = {
   { "user:1,8 a.b / a.b.C D", ALLOW },
   { "user:7,8 a.b / a.b.C D", DENY },
@@ -29,6 +32,9 @@ static const struct
   { "machine:web c.d / a.b.C D", ALLOW },
   { "machine:net c.d / a.b.C D", DENY },
   { "user:1 e.f / a.b.C D", DENY }, /* not exported */
+  { "user:7 a.b / a.b.C D", ALLOW, GUEST_BUS_SESSION },
+  { "user:1,8 a.b / a.b.C D", DENY, GUEST_BUS_SESSION },
+  { "user:1 c.d / a.b.C D x", DENY, GUEST_BUS_SESSION }, /* not of this bus */
   { "user:me a.b / a.b.C D", WRONG },
   { "user: a.b / a.b.C D", WRONG },
   { "user:1, a.b / a.b.C D", WRONG },
@@ -50,7 +56,8 @@ test_table (void)
       g_auto (GStrv) words = g_strsplit (cases[i].words, " ", -1);
       g_autoptr (GError) error = NULL;
       g_autoptr (GString) output = g_string_new (NULL);
-      int verdict = policy_test (policy, "guest.conf", (const char *const *) words, output, &error);
+      int verdict = policy_test (policy, cases[i].bus, "guest.conf", (const char *const *) words,
+                                 output, &error);
 
       g_test_message ("%s: %s", cases[i].words, error != NULL ? error->message : "");
       g_assert_cmpint (verdict, ==, cases[i].verdict);
