@@ -14,6 +14,9 @@
 #define REFUSAL "org.example.Error.Rejected"
 
 #define WAIT_USEC (10 * G_USEC_PER_SEC)
+#define SWAPPED                                                                                    \
+  (G_BYTE_ORDER == G_LITTLE_ENDIAN ? G_DBUS_MESSAGE_BYTE_ORDER_BIG_ENDIAN                          \
+                                   : G_DBUS_MESSAGE_BYTE_ORDER_LITTLE_ENDIAN)
 #define PENDING_ALIAS 32
 #define PENDING_SOCKET 128
 
@@ -598,6 +601,60 @@ test_answers (void)
   expect (&client, BACK_INTERFACE, "Ask", "");
 }
 
+/* Answers Ask, in the byte order that this machine does not have; runs in GDBus' thread. */
+static GDBusMessage *
+on_filtered (GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
+             gpointer user_data)
+{
+  g_autoptr (GDBusMessage) answer = NULL;
+
+  if (!incoming || g_dbus_message_get_message_type (message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL
+      || g_strcmp0 (g_dbus_message_get_interface (message), BACK_INTERFACE) != 0)
+    return message;
+
+  answer = g_dbus_message_new_method_reply (message);
+  g_dbus_message_set_byte_order (answer, SWAPPED);
+  g_dbus_message_set_body (answer, g_variant_new ("(s)", "swapped"));
+  g_dbus_connection_send_message (connection, answer, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+  g_object_unref (message);
+  return NULL;
+}
+
+/* The call and the answer to the call back in the other byte order, all the way. */
+static void
+test_byte_order (void)
+{
+  const char *const addresses[] = { world_get_host_address (world),
+                                    world_get_socket_address (world) };
+  static const char *const names[] = { ECHO_ALIAS, ECHO_NAME };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GDBusConnection) caller = g_dbus_connection_new_for_address_sync (
+          addresses[i],
+          G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT
+              | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+          NULL, NULL, &error);
+      g_autoptr (GDBusMessage) message =
+          g_dbus_message_new_method_call (names[i], ECHO_PATH, ECHO_INTERFACE, "CallBack");
+      g_autoptr (GDBusMessage) reply = NULL;
+      const char *name, *text;
+
+      g_assert_no_error (error);
+      g_dbus_connection_add_filter (caller, on_filtered, NULL, NULL);
+      g_dbus_message_set_byte_order (message, SWAPPED);
+      g_dbus_message_set_body (message, g_variant_new ("(sss)", BACK_INTERFACE, "Ask", "x"));
+      reply = g_dbus_connection_send_message_with_reply_sync (
+          caller, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, 10000, NULL, NULL, &error);
+      g_assert_no_error (error);
+      g_variant_get (g_dbus_message_get_body (reply), "(&s&s)", &name, &text);
+      g_assert_cmpstr (name, ==, "");
+      g_assert_cmpstr (text, ==, "swapped");
+      g_assert_true (g_dbus_connection_close_sync (caller, NULL, &error));
+    }
+}
+
 /* With two names of one owner a caller hears from the alias that it called last. */
 static void
 test_last_alias (void)
@@ -692,6 +749,7 @@ main (int argc, char **argv)
   g_test_add_func ("/callback/limits", test_limits);
   g_test_add_func ("/callback/user-limit", test_user_limit);
   g_test_add_func ("/callback/answers", test_answers);
+  g_test_add_func ("/callback/byte-order", test_byte_order);
   g_test_add_func ("/callback/last-alias", test_last_alias);
   g_test_add_func ("/callback/disowned", test_disowned);
   g_test_add_func ("/callback/tunnel-lost", test_tunnel_lost);
