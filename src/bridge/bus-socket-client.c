@@ -222,6 +222,9 @@ answer_hello (Caller *caller, const WireHeader *hello)
 
   client->open = true;
   connection_set_message_limit (client->connection, LIMIT_MESSAGE_SIZE);
+  /* Not before: those of somebody who is not let in never get here, the kernel drops them. */
+  if (client->sasl.descriptors)
+    connection_pass_descriptors (client->connection, LIMIT_SOCKET_DESCRIPTORS);
   unique = get_unique_name (client);
   wire_writer_string (body, unique);
   data = wire_writer_data (body, &size);
@@ -437,8 +440,6 @@ on_preamble (Connection *connection, const uint8_t *data, size_t size, void *use
       return -EPROTO;
     }
 
-  if (client->sasl.descriptors && !connection_passes_descriptors (connection))
-    connection_pass_descriptors (connection, LIMIT_SOCKET_DESCRIPTORS);
   if (answer[0] != '\0')
     connection_send_bytes (connection, answer, strlen (answer));
   if (verdict == SASL_DONE)

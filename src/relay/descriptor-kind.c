@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Device numbers (Documentation/admin-guide/devices.txt of the kernel). */
@@ -92,26 +91,35 @@ examine_socket (int fd, const char **ret_what)
 }
 
 static DescriptorKind
-examine_device (dev_t device, const char **ret_what)
+examine_device (unsigned device_major, unsigned device_minor, const char **ret_what)
 {
-  if (major (device) == PTMX_MAJOR && minor (device) == PTMX_MINOR)
+  if (device_major == PTMX_MAJOR && device_minor == PTMX_MINOR)
     return DESCRIPTOR_PTY_MASTER;
-  if (major (device) >= PTS_MAJOR_FIRST && major (device) <= PTS_MAJOR_LAST)
+  if (device_major >= PTS_MAJOR_FIRST && device_major <= PTS_MAJOR_LAST)
     return DESCRIPTOR_PTY_SLAVE;
 
   *ret_what = "a character device";
   return 0;
 }
 
+/* Whatever the kernel knows already: a file system of the caller's own (FUSE) is not asked, and so
+ * cannot keep us waiting. */
+static bool
+look_at (int fd, struct statx *ret_status)
+{
+  return statx (fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret_status)
+         == 0;
+}
+
 DescriptorKind
 descriptor_kind_of (int fd, const char **ret_what)
 {
   int flags = fcntl (fd, F_GETFL);
-  struct stat status;
+  struct statx status;
   const char *name;
 
   *ret_what = "not readable for us";
-  if (flags < 0 || fstat (fd, &status) < 0)
+  if (flags < 0 || !look_at (fd, &status))
     return 0;
   if ((flags & O_PATH) != 0)
     {
@@ -119,7 +127,7 @@ descriptor_kind_of (int fd, const char **ret_what)
       return 0;
     }
 
-  switch (status.st_mode & S_IFMT)
+  switch (status.stx_mode & S_IFMT)
     {
     case S_IFIFO:
       if ((flags & O_ACCMODE) == O_RDONLY)
@@ -131,7 +139,7 @@ descriptor_kind_of (int fd, const char **ret_what)
     case S_IFSOCK:
       return examine_socket (fd, ret_what);
     case S_IFCHR:
-      return examine_device (status.st_rdev, ret_what);
+      return examine_device (status.stx_rdev_major, status.stx_rdev_minor, ret_what);
     case S_IFDIR:
       *ret_what = "a directory";
       return 0;
@@ -140,9 +148,9 @@ descriptor_kind_of (int fd, const char **ret_what)
       return 0;
     default:
       name = name_kernel_object (fd);
-      *ret_what = name != NULL               ? name
-                  : S_ISREG (status.st_mode) ? "a regular file"
-                                             : "an object of the kernel";
+      *ret_what = name != NULL                ? name
+                  : S_ISREG (status.stx_mode) ? "a regular file"
+                                              : "an object of the kernel";
       return 0;
     }
 }
@@ -156,11 +164,11 @@ descriptor_kind_is_valid (uint8_t kind)
 bool
 descriptor_kind_is_same (DescriptorKind kind, int a, int b)
 {
-  struct stat first, second;
+  struct statx first, second;
   int first_pty, second_pty;
 
-  if (fstat (a, &first) < 0 || fstat (b, &second) < 0 || first.st_dev != second.st_dev
-      || first.st_ino != second.st_ino)
+  if (!look_at (a, &first) || !look_at (b, &second) || first.stx_dev_major != second.stx_dev_major
+      || first.stx_dev_minor != second.stx_dev_minor || first.stx_ino != second.stx_ino)
     return false;
 
   /* All masters have the inode of /dev/ptmx. */

@@ -424,6 +424,57 @@ test_pipe (void)
   expect (&plain, ECHO_NAME, "Touch", NULL);
 }
 
+static unsigned count_descriptors (GPid pid);
+
+static int
+on_descriptor_limit (sd_bus_message *reply, void *user_data, sd_bus_error *error)
+{
+  const sd_bus_error *found = sd_bus_message_get_error (reply);
+
+  if (found != NULL && g_str_equal (found->name, LIMITS_EXCEEDED))
+    (*(unsigned *) user_data)++;
+  return 0;
+}
+
+/* Calls that wait for polkit hold their descriptors, which count; a caller that leaves meanwhile
+ * leaves none of them behind. */
+static void
+test_waiting_descriptors (void)
+{
+  GPid bridge = world_get_pid (world, WORLD_BRIDGE);
+  Client client = { .bus = world_open_host (world) };
+  gint64 deadline = g_get_monotonic_time () + 10 * G_USEC_PER_SEC;
+  unsigned before, refused = 0;
+
+  expect (&client, ECHO_ALIAS, "Touch", NULL);
+  before = count_descriptors (bridge);
+  for (int i = 0; i < 65; i++)
+    {
+      auto_message message = NULL;
+      int sockets[2];
+
+      g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets));
+      g_assert_cmpint (sd_bus_message_new_method_call (client.bus, &message, ECHO_ALIAS, ECHO_PATH,
+                                                       ECHO_INTERFACE, "Slow"),
+                       >=, 0);
+      g_assert_cmpint (sd_bus_message_append (message, "h", sockets[0]), >=, 0);
+      g_assert_cmpint (sd_bus_call_async (client.bus, NULL, message, on_descriptor_limit, &refused,
+                                          CALL_TIME_USEC),
+                       >=, 0);
+      close (sockets[0]);
+      close (sockets[1]);
+    }
+  dispatch (&client, 200000, &refused, 1);
+  g_assert_cmpuint (refused, ==, 1);
+
+  client_close (&client);
+  while (count_descriptors (bridge) > before + 3) /* spare channels */
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      g_usleep (20000);
+    }
+}
+
 static void
 test_descriptors (void)
 {
@@ -1167,6 +1218,7 @@ main (int argc, char **argv)
   g_test_add_func ("/path/broadcast", test_broadcast);
   g_test_add_func ("/path/descriptors", test_descriptors);
   g_test_add_func ("/path/pipe", test_pipe);
+  g_test_add_func ("/path/waiting-descriptors", test_waiting_descriptors);
   g_test_add_func ("/path/no-reply", test_no_reply);
   g_test_add_func ("/path/limit", test_limit);
   g_test_add_func ("/path/user-limit", test_user_limit);

@@ -127,6 +127,11 @@ test_window (void)
   g_assert_no_errno (ioctl (far.fds[0], TIOCGWINSZ, &window));
   g_assert_cmpint (window.ws_row, ==, 12);
   g_assert_cmpint (window.ws_col, ==, 34);
+
+  g_clear_pointer (&near, crossing_free);
+  g_clear_pointer (&read, crossing_free);
+  while (sd_event_run (event, 100000) > 0) /* the ends of processes */
+    ;
   sd_event_unref (event);
 }
 
