@@ -10,7 +10,7 @@
 #include "owner-table.h"
 #include "world.h"
 
-#define N_STORM 20000
+#define N_STORM 5000
 #define N_PENDING 10000
 #define TOKEN "00112233445566778899aabbccddee" /* and two digits */
 
