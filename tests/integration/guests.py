@@ -64,6 +64,15 @@ def guest_run(host, machine, command, **options):
     return host.run(["nsenter", "-a", "-t", guest_leader(host, machine), *command], **options)
 
 
+def on_guest_bus(host, machine, command):
+    """Runs a program of the host's, command(ADDRESS), on the guest's own bus, as the guest's root."""
+    leader = guest_leader(host, machine)
+    address = f"unix:path=/proc/{leader}/root/run/dbus/system_bus_socket"
+    ours, theirs = host.run(["readlink", "/proc/1/ns/user", f"/proc/{leader}/ns/user"]).stdout.split()
+    enter = [] if ours == theirs else ["nsenter", "--user", f"--target={leader}"]
+    return host.run([*enter, *command(address)])
+
+
 def in_links_namespace(host, command, **options):
     """Runs a command in the network namespace that holds the control links."""
     daemon = unit_property(host, "tombolod.service", "MainPID")

@@ -7,7 +7,7 @@ import pytest
 
 from testbed import place
 
-from guests import CLIENTS, guest_leader, guest_root, guest_run, started
+from guests import CLIENTS, guest_root, guest_run, on_guest_bus, started
 
 MACHINE = "work"
 NAME = "org.tombolo.Test1.Echo"
@@ -88,15 +88,12 @@ def service(test_host):
     guest_run(test_host, MACHINE, ["systemctl", "stop", UNIT])
 
 
-def on_guest_bus(host, command):
-    """Runs one of the host's programs on the guest's own bus, as the guest's root."""
-    leader = guest_leader(host, MACHINE)
-    address = f"unix:path=/proc/{leader}/root/run/dbus/system_bus_socket"
-    return answers(host.run(["nsenter", "--user", f"--target={leader}", *command(address, NAME)]))
-
-
 def answers(done):
     return json.loads(done.stdout)
+
+
+def inside(host, command):
+    return answers(on_guest_bus(host, MACHINE, lambda address: command(address, NAME)))
 
 
 def through_bridge(host, command):
@@ -115,7 +112,7 @@ def test_a_library_gets_the_same_answers(host, library):
         return [*program, address, destination]
 
     expected = {**ANSWERS, "time-out": LIBRARIES[library]}
-    assert on_guest_bus(host, command) == expected
+    assert inside(host, command) == expected
     for said in through_bridge(host, command):
         assert said == {**expected, **REFUSALS}
 
@@ -125,6 +122,6 @@ def test_both_byte_orders_cross(host, order):
     def command(address, destination):
         return ["python3", f"{FOLDER}/echo-raw.py", address, destination, order]
 
-    assert on_guest_bus(host, command) == RAW_ANSWERS
+    assert inside(host, command) == RAW_ANSWERS
     for said in through_bridge(host, command):
         assert said == {**RAW_ANSWERS, **REFUSALS}

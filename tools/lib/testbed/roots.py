@@ -98,6 +98,13 @@ def host():
                            "Making the root of the test host (once, some 90 s)")
 
 
+def desktop():
+    """The host's root with a desktop, for the tests that need one."""
+    names = packages.read("host", "desktop")
+    return cache.directory("desktop", _inputs(names), lambda path: _debootstrap(path, names),
+                           "Making the root of the test host with a desktop (once, some 150 s)")
+
+
 def guest():
     names = packages.read("guest")
     return cache.directory("guest", _inputs(names), lambda path: _debootstrap(path, names),
