@@ -3,20 +3,9 @@
 NetworkManager's own name on a host whose own is masked, and on the bus socket."""
 import pytest
 
-from guests import guest_run, started, stopped, unit_property, wait_for
+from guests import guest_run, unit_property, wait_for
+from networkmanager import MACHINE, NAME, in_place_of_the_hosts
 
-MACHINE = "net"
-NAME = "org.freedesktop.NetworkManager"
-MACHINE_FILE = f"/etc/tombolo/machines/{MACHINE}.machine"
-POLICY_FILE = "/etc/dbus-1/system.d/tombolo-test-alias.conf"
-POLICY = f"""\
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <policy user="tombolo-bridge"><allow own="{NAME}"/></policy>
-  <policy context="default"><allow send_destination="{NAME}"/></policy>
-</busconfig>
-"""
 SOCKET = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path=/run/tombolo/bus/{MACHINE}"}
 ALIAS = {}
 # libnm registers a secret agent with nobody but root's NetworkManager, unless it is on a session bus.
@@ -26,45 +15,10 @@ REEF = ["type", "veth", "ifname", "reef0", "con-name", "reef", "peer", "reef1", 
         "ipv4.addresses", "10.74.75.1/24", "ipv6.method", "disabled"]
 
 
-def write(host, path, text):
-    host.run(["sh", "-c", 'cat > "$1"', "write", path], input=text)
-
-
-def reload(host):
-    host.run(["busctl", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-              "ReloadConfig"])
-    host.run(["tomboloctl", "reload"])
-
-
-def restart(host):
-    stopped(host, MACHINE)
-    started(host, MACHINE)
-
-
-def has_owner(host, name):
-    return host.run(["busctl", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                     "NameHasOwner", "s", name]).stdout.strip() == "b true"
-
-
 @pytest.fixture(scope="module", autouse=True)
 def alias(test_host):
-    """The alias, on a host without a NetworkManager of its own; everything is put back."""
-    machine = test_host.run(["cat", MACHINE_FILE]).stdout
-    test_host.run(["systemctl", "mask", "--now", "NetworkManager.service"])
-    try:
-        write(test_host, POLICY_FILE, POLICY)
-        write(test_host, MACHINE_FILE, machine.replace("[Bus]\n", f"[Bus]\nAlias={NAME}:{NAME}\n"))
-        reload(test_host)
-        restart(test_host)
-        wait_for(lambda: has_owner(test_host, NAME), 20, "the alias is owned")
+    with in_place_of_the_hosts(test_host):
         yield
-    finally:
-        write(test_host, MACHINE_FILE, machine)
-        test_host.run(["rm", "-f", POLICY_FILE])
-        reload(test_host)
-        restart(test_host)
-        test_host.run(["systemctl", "unmask", "NetworkManager.service"])
-        test_host.run(["systemctl", "start", "NetworkManager.service"])
 
 
 @pytest.fixture

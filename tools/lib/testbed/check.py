@@ -28,6 +28,7 @@ SUITES = {
     "integration": "test host with dbus-daemon",
     "broker": "test host with dbus-broker",
     "vm": "QEMU guests on the test host",
+    "desktop": "NetworkManager's connection editor on a test host with an X server",
 }
 FAST = ("style", "unit", "fuzz")
 MESON_SUITES = ("style", "unit", "fuzz")
@@ -36,6 +37,7 @@ ON_HOSTS = {
     "integration": ("integration on dbus-daemon", {}, ["integration"]),
     "broker": ("integration on dbus-broker", {"bus": "dbus-broker"}, ["integration"]),
     "vm": ("vm", {}, ["vm"]),
+    "desktop": ("desktop", {"desktop": True}, ["desktop"]),
     "sanitize": ("sanitized", {"sanitize": True}, [
         "integration/test_call.py", "integration/test_identity.py",
         "integration/test_machine_files.py", "sanitize"]),
@@ -194,7 +196,8 @@ def _run(wanted, tally):
     packages.ensure("tools", "build", "tests")
     with ThreadPoolExecutor(1) as pool, _Hosts() as hosts:
         # Downloads go on while the compiler works.
-        made = pool.submit(roots.everything) if wanted & set(ON_HOSTS) else None
+        made = (pool.submit(roots.everything, "desktop" in wanted) if wanted & set(ON_HOSTS)
+                else None)
         try:
             hosts.build(sanitize=False)
             if "sanitize" in wanted:

@@ -105,15 +105,17 @@ class TestHost:
 
     # Making it
 
-    def up(self, *, bus="dbus-daemon", sanitize=False, built=True, sides=None):
+    def up(self, *, bus="dbus-daemon", sanitize=False, built=True, sides=None, desktop=False):
         """Makes the host stand with the current build; changes nothing when it does already.
 
         `built=False` leaves tombolo out; `sides` are build directories of the host's and of the
-        guests' side that are ready: then nothing is built.
+        guests' side that are ready: then nothing is built. `desktop` adds an X server and NetworkManager's editor.
         """
         if built and not sides:
             sides = build.for_test_host(sanitize)
-        made = roots.everything()
+        made = roots.everything(desktop)
+        if desktop:
+            made["host"] = made["desktop"]
         with self._lock():
             staged = folder() / f".{self.name}.new"
             run(["rm", "-rf", "--", str(staged)], f"Removing {staged}")

@@ -196,10 +196,14 @@ def lab():
     return root, kernel_root / "vmlinuz"
 
 
-def everything():
-    """All roots, two at a time: {"host", "guest", "net", "lab"} and "kernel", the image."""
+def everything(with_desktop=False):
+    """All roots, two at a time: {"host", "guest", "net", "lab"} and "kernel", the image; and, where it
+    is asked for, "desktop"."""
     with ThreadPoolExecutor(2) as pool:
         wanted = {"host": pool.submit(host), "lab": pool.submit(lab), "net": pool.submit(net)}
+        if with_desktop:
+            wanted["desktop"] = pool.submit(desktop)
         lab_root, image = wanted["lab"].result()
+        more = {"desktop": wanted["desktop"].result()} if with_desktop else {}
         return {"host": wanted["host"].result(), "guest": guest(), "net": wanted["net"].result(),
-                "lab": lab_root, "kernel": image}
+                "lab": lab_root, "kernel": image, **more}

@@ -31,6 +31,7 @@ def _up(arguments):
     packages.ensure("tools", "build")
     instance.TestHost(arguments.name).up(
         bus=arguments.bus, sanitize=arguments.sanitize, built=not arguments.without_tombolo,
+        desktop=arguments.desktop,
         sides=(arguments.build, arguments.build) if arguments.build else None)
     return 0
 
@@ -90,6 +91,8 @@ def _parser():
                     help="the host's message bus")
     up.add_argument("--sanitize", action="store_true",
                     help="build with AddressSanitizer and UndefinedBehaviorSanitizer")
+    up.add_argument("--desktop", action="store_true",
+                    help="with an X server and NetworkManager's connection editor")
     up.add_argument("--build", metavar="DIRECTORY", type=Path,
                     help="install from this build directory instead of building")
     up.add_argument("--without-tombolo", action="store_true", help="boot without tombolo")
