@@ -138,6 +138,9 @@ apply (Options *options, const Option *option, const char *value, GError **error
     case OPTION_NO_AUTO_START:
       options->auto_start = FALSE;
       return TRUE;
+    case OPTION_USER:
+      options->user = value;
+      return TRUE;
     case OPTION_SESSION:
       options->session = TRUE;
       return TRUE;

@@ -23,6 +23,7 @@ typedef enum
   OPTION_NO_AUTO_START,
   OPTION_FILE,
   OPTION_SESSION,
+  OPTION_USER,
   OPTION_SETTING, /* a key of the machine file: `group` and `key` of the option say which */
 } OptionCode;
 
@@ -80,6 +81,7 @@ struct Options
   gboolean auto_start;
   const char *file;
   gboolean session;
+  const char *user;
   Settings *settings;
 };
 

@@ -14,9 +14,9 @@
 #include "verb.h"
 
 const Verb *const verbs[] = {
-  &verb_list,   &verb_status,  &verb_start,   &verb_stop,   &verb_restart, &verb_kill, &verb_pause,
-  &verb_resume, &verb_create,  &verb_delete,  &verb_reload, &verb_call,    &verb_with, &verb_rules,
-  &verb_alias,  &verb_monitor, &verb_version, &verb_help,   NULL,
+  &verb_list,   &verb_status, &verb_start,   &verb_stop,    &verb_restart, &verb_kill,  &verb_pause,
+  &verb_resume, &verb_create, &verb_delete,  &verb_reload,  &verb_call,    &verb_shell, &verb_with,
+  &verb_rules,  &verb_alias,  &verb_monitor, &verb_version, &verb_help,    NULL,
 };
 
 static void

@@ -17,6 +17,7 @@ extern const Verb verb_reload;
 extern const Verb verb_restart;
 extern const Verb verb_resume;
 extern const Verb verb_rules;
+extern const Verb verb_shell;
 extern const Verb verb_start;
 extern const Verb verb_status;
 extern const Verb verb_stop;

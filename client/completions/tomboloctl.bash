@@ -21,7 +21,7 @@ _tomboloctl ()
   local cur prev words cword
   local common='--help --version --json= --no-legend --no-pager --no-ask-password'
   local verbs='list status start stop restart kill pause resume create delete reload call with
-    rules alias monitor version help'
+    shell rules alias monitor version help'
   local verb='' position=0 options word i machine='' second='' session=''
 
   _init_completion -n '=:' || return
@@ -64,6 +64,7 @@ _tomboloctl ()
         restart) options+=' --wait-agent --timeout=' ;;
         with | rules) options+=' --session' ;;
         call) options+=' --timeout= --no-auto-start --session' ;;
+        shell) options+=' --user=' ;;
         create)
           options+=' --file= --monitor= --description= --memory= --cpus= --agent= --start= --type=
             --kernel= --initrd= --command-line= --disk= --broadcast= --alias='
@@ -78,6 +79,9 @@ _tomboloctl ()
   case $verb in
     '') COMPREPLY=($(compgen -W "$verbs" -- "$cur")) ;;
     help) COMPREPLY=($(compgen -W "$verbs" -- "$cur")) ;;
+    shell)
+      [[ $position -eq 0 ]] && COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur"))
+      ;;
     status | start | stop | restart | kill | pause | resume | delete | monitor)
       COMPREPLY=($(compgen -W "$(__tomboloctl_machines)" -- "$cur"))
       ;;

@@ -14,6 +14,7 @@
 #include "descriptor.h"
 #include "limit.h"
 #include "report.h"
+#include "shells.h"
 #include "streams.h"
 #include "tunnel-manager.h"
 
@@ -123,6 +124,7 @@ bridge_tunnel_down (Bridge *bridge)
       caller_disconnect (caller, reason);
     }
 
+  shells_close (bridge->shells, reason);
   streams_close (bridge->streams);
   refusals_set_state (bridge->refusals, "Not connected");
   report_changed (bridge->report);
@@ -227,6 +229,7 @@ bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings, Tunnel
     bridge->alias_callers[guest_bus] =
         g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) alias_caller_free);
   bridge->streams = streams_new (bridge);
+  bridge->shells = shells_new (bridge);
   bridge->pool = channel_pool_new (bridge);
   bridge->broadcast = broadcast_new (bridge);
   bridge->tunnel = tunnel_manager_new (bridge);
@@ -258,6 +261,7 @@ bridge_free (Bridge *bridge)
     }
   broadcast_free (bridge->broadcast);
   channel_pool_free (bridge->pool);
+  shells_free (bridge->shells);
   streams_free (bridge->streams);
   g_ptr_array_unref (bridge->aliases);
   tunnel_manager_free (bridge->tunnel);

@@ -32,6 +32,7 @@ struct Bridge
   struct Broadcast *broadcast;
   struct BusSocket *sockets[N_GUEST_BUSES];
   struct Control *control;
+  struct Shells *shells;
   struct Report *report;
   struct Streams *streams;
   GPtrArray *aliases; /* Alias */

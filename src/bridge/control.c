@@ -13,6 +13,7 @@
 #include "limit.h"
 #include "opener.h"
 #include "sasl.h"
+#include "shells.h"
 
 #define BRIDGE_PATH "/org/tombolo/Bridge1"
 #define BRIDGE_INTERFACE "org.tombolo.Bridge1"
@@ -170,10 +171,28 @@ on_open_bus (sd_bus_message *call, void *user_data, sd_bus_error *ret_error)
   return 1;
 }
 
+/* --- OpenShell --- */
+
+/* polkit has been asked by tombolod, which knows the caller. */
+static int
+on_open_shell (sd_bus_message *call, void *user_data, sd_bus_error *ret_error)
+{
+  Control *control = user_data;
+
+  if (!is_from_daemon (control, call))
+    return refuse (call, TOMBOLO_ERROR_ACCESS_DENIED, "A bridge takes calls of tombolod alone.");
+
+  shells_open (control->bridge->shells, call);
+  return 1;
+}
+
 static const sd_bus_vtable vtable[] = {
   SD_BUS_VTABLE_START (0),
   SD_BUS_METHOD_WITH_ARGS ("OpenBus", SD_BUS_ARGS ("s", opener, "s", bus, "h", socket),
                            SD_BUS_NO_RESULT, on_open_bus, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD_WITH_ARGS (
+      "OpenShell", SD_BUS_ARGS ("s", user, "as", command, "s", term, "u", rows, "u", columns),
+      SD_BUS_RESULT ("h", terminal, "h", status), on_open_shell, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_VTABLE_END,
 };
 

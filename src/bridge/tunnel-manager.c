@@ -12,6 +12,7 @@
 #include "discovery.h"
 #include "limit.h"
 #include "report.h"
+#include "shells.h"
 
 #define SUBSCRIBE_SERIAL 1
 
@@ -30,6 +31,7 @@ struct TunnelManager
   Connection *connection;
   sd_event_source *timer; /* until the next attempt, or for the answer to Subscribe */
   TunnelBackoff backoff;
+  uint32_t serial; /* the last one used */
   OwnerTable exports[N_GUEST_BUSES];
   char *reason;
   bool guess; /* the attempt is at another address than the guest's usual one */
@@ -252,11 +254,14 @@ static void
 on_message (Connection *connection, const WireMessage *message, void *user_data)
 {
   TunnelManager *manager = user_data;
+  const char *problem;
 
-  if (manager->up)
-    take_change (manager, message);
-  else
+  if (!manager->up)
     take_subscription (manager, message);
+  else if (!shells_take_message (manager->bridge->shells, message, &problem))
+    take_change (manager, message);
+  else if (problem != NULL)
+    fail_misbehaved (manager, problem);
 }
 
 static void
@@ -380,6 +385,29 @@ const char *
 tunnel_manager_get_reason (const TunnelManager *manager)
 {
   return manager->reason;
+}
+
+uint32_t
+tunnel_manager_call (TunnelManager *manager, const WireHeader *call, WireWriter *body)
+{
+  WireHeader header = *call;
+  const uint8_t *data;
+  size_t size;
+
+  if (++manager->serial <= SUBSCRIBE_SERIAL)
+    manager->serial = SUBSCRIBE_SERIAL + 1;
+  header.byte_order = wire_native_byte_order ();
+  header.type = WIRE_METHOD_CALL;
+  header.serial = manager->serial;
+  header.path = "/org/tombolo/Agent1";
+  header.interface = "org.tombolo.Agent1";
+  data = wire_writer_data (body, &size);
+  /* An agent that does not read loses its tunnel: what it is told of next makes no sense without
+   * this. */
+  if (connection_send (manager->connection, &header, data, size) == -ENOBUFS)
+    connection_abort (manager->connection, -ENOBUFS);
+  wire_writer_free (body);
+  return manager->serial;
 }
 
 int

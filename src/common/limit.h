@@ -47,6 +47,11 @@
 #define LIMIT_OPEN_BUSES_OPENER 64 /* of one machine, by OpenBus(), for one caller of it */
 #define LIMIT_BRIDGE_CALL_USEC (10 * G_USEC_PER_SEC) /* of a bridge, to answer tombolod */
 #define LIMIT_EXPORTED_NAMES 64
+#define LIMIT_SHELL_USERS 64                        /* of a guest.conf */
+#define LIMIT_SHELL_REQUEST ((size_t) 64 * 1024)    /* user, terminal and command */
+#define LIMIT_SHELL_WORDS 1024                      /* of a command */
+#define LIMIT_SHELLS_OPENING 16                     /* of a machine, at a time */
+#define LIMIT_SHELL_TIME_USEC (15 * G_USEC_PER_SEC) /* to open one */
 #define LIMIT_SPARE_CHANNELS 2
 #define LIMIT_SASL_LINE 1024
 #define LIMIT_HELLO_SIZE ((size_t) 4 * 1024) /* of a message before its sender is let in */

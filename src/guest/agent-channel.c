@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent-shell.h"
 #include "body.h"
 #include "bus-client.h"
 #include "config.h"
@@ -16,6 +17,7 @@ struct AgentChannel
   Connection *host;
   uint32_t serial;
   bool subscribed;
+  struct AgentShells *shells;
 };
 
 static uint32_t
@@ -91,7 +93,8 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
   else if (g_strcmp0 (header->interface, AGENT_INTERFACE) == 0
            && strcmp (header->member, "Subscribe") == 0 && header->signature[0] == '\0')
     answer_subscribe (channel, header);
-  else
+  else if (g_strcmp0 (header->interface, AGENT_INTERFACE) != 0
+           || !agent_shells_take_call (channel->shells, message))
     connection_send_error (connection, header, next_serial (channel), NULL, NULL,
                            "org.freedesktop.DBus.Error.UnknownMethod",
                            "This agent does not know that method.");
@@ -115,9 +118,11 @@ agent_channel_new (Agent *agent, Stream *stream,
 
   channel->agent = agent;
   channel->closed = closed;
+  channel->shells = agent_shells_new (agent, channel);
   if (connection_new (agent_get_event (agent), stream, &handlers, channel, &channel->host) < 0)
     {
       stream_free (stream);
+      agent_shells_free (channel->shells);
       g_free (channel);
       return NULL;
     }
@@ -131,8 +136,29 @@ agent_channel_free (AgentChannel *channel)
   if (channel == NULL)
     return;
 
+  agent_shells_free (channel->shells);
   connection_free (channel->host);
   g_free (channel);
+}
+
+void
+agent_channel_reply (AgentChannel *channel, uint32_t serial, const char *signature,
+                     WireWriter *body)
+{
+  WireHeader header = { .type = WIRE_METHOD_RETURN,
+                        .reply_serial = serial,
+                        .signature = signature };
+
+  send (channel, &header, body);
+}
+
+void
+agent_channel_fail (AgentChannel *channel, uint32_t serial, const char *error_name,
+                    const char *text)
+{
+  const WireHeader call = { .type = WIRE_METHOD_CALL, .serial = serial };
+
+  connection_send_error (channel->host, &call, next_serial (channel), NULL, NULL, error_name, text);
 }
 
 void

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "agent.h"
+#include "body.h"
 #include "stream.h"
 
 typedef struct AgentChannel AgentChannel;
@@ -19,3 +20,9 @@ AgentChannel *agent_channel_new (Agent *agent, Stream *stream,
 void agent_channel_free (AgentChannel *channel);
 
 void agent_channel_send_change (AgentChannel *channel, GuestBus bus, const OwnerEntry *entry);
+
+/* Answers a call that had to wait; the body stays the caller's. */
+void agent_channel_reply (AgentChannel *channel, uint32_t serial, const char *signature,
+                          WireWriter *body);
+void agent_channel_fail (AgentChannel *channel, uint32_t serial, const char *error_name,
+                         const char *text);

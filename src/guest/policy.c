@@ -33,6 +33,7 @@ guest_policy_free (GuestPolicy *policy)
       g_ptr_array_unref (policy->buses[bus].rules);
     }
   g_free (policy->user);
+  g_ptr_array_unref (policy->shell_users);
   g_free (policy);
 }
 
@@ -46,6 +47,7 @@ guest_policy_new_empty (void)
       policy->buses[bus].names = g_new0 (char *, 1);
       policy->buses[bus].rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
     }
+  policy->shell_users = g_ptr_array_new_with_free_func (g_free);
   return policy;
 }
 
@@ -163,6 +165,34 @@ take_rule (const MachineFileReader *reader, Reading *reading, GuestBus bus, GErr
                                 LIMIT_NAME_LENGTH, reader->value, why);
 }
 
+/* By name alone: a number would let in whoever gets it later. */
+static bool
+is_user_name (const char *word)
+{
+  return g_ascii_isalpha (word[0]) || word[0] == '_';
+}
+
+static gboolean
+take_shell_users (const MachineFileReader *reader, Reading *reading, GuestBus bus, GError **error)
+{
+  GPtrArray *users = reading->policy->shell_users;
+  g_auto (GStrv) words = g_strsplit_set (reader->value, " \t", -1);
+
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      if (words[i][0] == '\0')
+        continue;
+      if (!is_user_name (words[i]) || users->len == LIMIT_SHELL_USERS)
+        return machine_file_fault (error, reader->file, reader->line,
+                                   "“%.*s” is no user's name, or one more than the %d there can "
+                                   "be.",
+                                   LIMIT_NAME_LENGTH, words[i], LIMIT_SHELL_USERS);
+      g_ptr_array_add (users, g_strdup (words[i]));
+    }
+
+  return TRUE;
+}
+
 static const struct
 {
   const char *group;
@@ -176,6 +206,7 @@ static const struct
   { "Export", "User", take_user, GUEST_BUS_SESSION },
   { "Call", "Rule", take_rule, GUEST_BUS_SYSTEM },
   { "Call", "SessionRule", take_rule, GUEST_BUS_SESSION },
+  { "Shell", "User", take_shell_users, GUEST_BUS_SYSTEM },
 };
 
 static gboolean
@@ -189,7 +220,7 @@ take_group (const MachineFileReader *reader, Reading *reading, GError **error)
       }
 
   return machine_file_fault (error, reader->file, reader->line,
-                             "Group [%s] is not known; there are [Export] and [Call].",
+                             "Group [%s] is not known; there are [Export], [Call] and [Shell].",
                              reader->name);
 }
 

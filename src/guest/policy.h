@@ -10,6 +10,8 @@
  *   Rule=allow org.freedesktop.hostname1
  *   Rule=allow org.freedesktop.timedate1=org.freedesktop.DBus.Properties
  *   SessionRule=allow org.mpris.MediaPlayer2.player
+ *   [Shell]
+ *   User=alice
  */
 #pragma once
 
@@ -29,6 +31,7 @@ typedef struct
 {
   GuestBusPolicy buses[N_GUEST_BUSES];
   char *user; /* whose session bus it is, by name or number and never root; NULL: nobody's */
+  GPtrArray *shell_users; /* char: as whom the host may open a terminal, by name */
 } GuestPolicy;
 
 void guest_policy_free (GuestPolicy *policy);
@@ -38,7 +41,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GuestPolicy, guest_policy_free)
 GuestPolicy *guest_policy_new_empty (void);
 
 /* Reads the text strictly: what is not known is an error (TOMBOLO_ERROR_INVALID_SETTINGS) that says
- * where and what to do. All keys but `User=` may stand several times; `file` is only for messages.
+ * where and what to do. All keys but [Export]'s `User=` may stand several times; `file` is only for
+ * messages.
  */
 GuestPolicy *guest_policy_from_text (const char *text, gsize size, const char *file,
                                      GError **error);

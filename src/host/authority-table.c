@@ -9,6 +9,7 @@
 #define BRIDGE "org.tombolo.Host1.Bridge"
 #define MANAGE_MACHINES "org.tombolo.Host1.manage-machines"
 #define CREATE_MACHINES "org.tombolo.Host1.create-machines"
+#define OPEN_SHELL "org.tombolo.Host1.open-shell"
 
 static const AuthorityRow rows[] = {
   { MANAGER, "CreateMachine", ACCESS_ACTION, CREATE_MACHINES, "create" },
@@ -26,6 +27,7 @@ static const AuthorityRow rows[] = {
   /* It gives nothing that the bus socket, which everybody may connect to, does not give: the bridge
    * has rules and polkit decide about each call on it, for the opener, from Hello on. */
   { MACHINE, "OpenBus", ACCESS_OPEN, NULL, NULL },
+  { MACHINE, "OpenShell", ACCESS_ACTION, OPEN_SHELL, "open-shell", "user" },
   { BRIDGE, "Report", ACCESS_BRIDGE, NULL, NULL },
 };
 

@@ -17,6 +17,7 @@ typedef struct
   Access access;
   const char *action; /* of ACCESS_ACTION */
   const char *verb;   /* of ACCESS_ACTION: the detail `verb` */
+  const char *detail; /* the detail that the method's first argument, a string, is; or NULL */
 } AuthorityRow;
 
 /* Never NULL: a row of ACCESS_DENIED where the table has none. */

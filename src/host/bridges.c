@@ -150,6 +150,58 @@ bridges_open_bus_finish (GAsyncResult *result, GError **error)
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
+static void
+on_shell (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GUnixFDList) list = NULL;
+  GError *error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_with_unix_fd_list_finish (
+      G_DBUS_CONNECTION (source), &list, result, &error);
+  gint32 terminal = -1, status = -1;
+
+  if (reply == NULL)
+    {
+      g_task_return_error (task, explain (error));
+      return;
+    }
+
+  /* A bridge may have been taken over: neither is more than a descriptor that the caller gets. */
+  g_variant_get (reply, "(hh)", &terminal, &status);
+  if (list == NULL || g_unix_fd_list_get_length (list) != 2 || terminal != 0 || status != 1)
+    g_task_return_new_error (task, TOMBOLO_ERROR, TOMBOLO_ERROR_FAILED,
+                             "The machine's bridge answered with no terminal.");
+  else
+    g_task_return_pointer (task, g_steal_pointer (&list), g_object_unref);
+}
+
+void
+bridges_open_shell_async (Bridges *bridges, Machine *machine, GVariant *request,
+                          GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, callback, user_data);
+  g_autoptr (GVariant) arguments = g_variant_ref_sink (request);
+  GError *error = NULL;
+  const char *bridge = find_bridge (bridges, machine, &error);
+
+  if (bridge == NULL)
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+
+  g_dbus_connection_call_with_unix_fd_list (
+      bridges->bus, bridge, BRIDGE_PATH, BRIDGE_INTERFACE, "OpenShell", arguments,
+      G_VARIANT_TYPE ("(hh)"), G_DBUS_CALL_FLAGS_NO_AUTO_START, 3 * LIMIT_SHELL_TIME_USEC / 1000,
+      NULL, NULL, on_shell, g_steal_pointer (&task));
+}
+
+GUnixFDList *
+bridges_open_shell_finish (GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
 /* --- life --- */
 
 Bridges *

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <gio/gunixfdlist.h>
 
 #include "guest-bus.h"
 #include "manager.h"
@@ -24,3 +25,10 @@ void bridges_set (Bridges *bridges, const char *machine, const char *bus_name);
 void bridges_open_bus_async (Bridges *bridges, Machine *machine, const char *opener, GuestBus bus,
                              int fd, GAsyncReadyCallback callback, gpointer user_data);
 gboolean bridges_open_bus_finish (GAsyncResult *result, GError **error);
+
+/* Has the bridge open a terminal in the guest; `request` (sassuu): user, command, term, rows,
+ * columns. */
+void bridges_open_shell_async (Bridges *bridges, Machine *machine, GVariant *request,
+                               GAsyncReadyCallback callback, gpointer user_data);
+/* The terminal and the pipe with its exit status, in this order; NULL with `error` set. */
+GUnixFDList *bridges_open_shell_finish (GAsyncResult *result, GError **error);

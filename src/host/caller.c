@@ -63,11 +63,26 @@ on_verdict (AuthorityVerdict verdict, void *user_data)
   answer_question (user_data, verdict);
 }
 
+/* What the row says is a detail, too; safe to show, for polkit's agents do. */
+static char *
+get_argument (GDBusMethodInvocation *invocation, const AuthorityRow *row)
+{
+  const char *argument;
+
+  if (row->detail == NULL)
+    return NULL;
+
+  g_variant_get_child (g_dbus_method_invocation_get_parameters (invocation), 0, "&s", &argument);
+  return log_text (argument, LIMIT_NAME_LENGTH);
+}
+
 static void
 ask (Authority *authority, Question *question, const AuthorityRow *row, const char *machine)
 {
   GDBusMessage *message = g_dbus_method_invocation_get_message (question->invocation);
-  const char *details[] = { "verb", row->verb, machine != NULL ? "machine" : NULL, machine, NULL };
+  g_autofree char *argument = get_argument (question->invocation, row);
+  const char *details[7] = { "verb", row->verb };
+  gsize n = 2;
   AuthorityRequest request = {
     .subject.bus_name = g_dbus_method_invocation_get_sender (question->invocation),
     .subject.pidfd = -1,
@@ -79,7 +94,20 @@ ask (Authority *authority, Question *question, const AuthorityRow *row, const ch
   };
   AuthorityCheck *check;
   AuthorityVerdict verdict;
-  int r = authority_check (authority, &request, on_verdict, question, &verdict, &check);
+  int r;
+
+  if (machine != NULL)
+    {
+      details[n++] = "machine";
+      details[n++] = machine;
+    }
+  if (argument != NULL)
+    {
+      details[n++] = row->detail;
+      details[n++] = argument;
+    }
+
+  r = authority_check (authority, &request, on_verdict, question, &verdict, &check);
 
   if (r < 0)
     log_warning (NULL, "Cannot ask polkit: %s", g_strerror (-r));

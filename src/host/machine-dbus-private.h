@@ -21,3 +21,7 @@ gboolean machine_dbus_read_bus (GVariant *options, GuestBus *ret_bus, GError **e
 /* The handler of OpenBus(). */
 gboolean machine_dbus_open_bus (TomboloMachine *skeleton, GDBusMethodInvocation *invocation,
                                 GUnixFDList *descriptors, GVariant *options);
+/* The same of OpenShell(). */
+gboolean machine_dbus_open_shell (TomboloMachine *skeleton, GDBusMethodInvocation *invocation,
+                                  GUnixFDList *descriptors, const char *user,
+                                  const char *const *command, GVariant *options);

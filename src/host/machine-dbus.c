@@ -261,6 +261,7 @@ machine_dbus_implement (TomboloMachineIface *iface)
   iface->handle_kill = handle_with_options;
   iface->handle_test_call = handle_test_call;
   iface->handle_open_bus = machine_dbus_open_bus;
+  iface->handle_open_shell = machine_dbus_open_shell;
 }
 
 static void

@@ -18,7 +18,8 @@ SOLE_USERS = [
     ("GnuTLS", r"#\s*include\s*<gnutls/", r"src/(pki|tunnel)/"),
     ("GnuTLS sessions", r"\bgnutls_(init|handshake|record_|bye|session_)", r"src/tunnel/"),
     ("polkit", r"org[./]freedesktop[./]PolicyKit1\b", r"src/authority/"),
-    ("pairs of terminals", r"\b(posix_openpt|openpty|TIOCSCTTY|TIOCGPTPEER)\b", r"src/relay/"),
+    ("pairs of terminals", r"\b(posix_openpt|openpty|TIOCSCTTY|TIOCGPTPEER)\b",
+     r"src/(relay/|guest/shell-main\.c$)"),
     (
         "netlink and TAPs",
         r"#\s*include\s*<(netlink/|linux/(rtnetlink|netlink|if_tun|if_link|veth)\.h)",

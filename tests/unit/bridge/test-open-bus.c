@@ -346,6 +346,62 @@ test_guest_gone (void)
   g_assert_cmpint (fd, >=, 0);
 }
 
+/* --- OpenShell --- */
+
+static int
+call_shell (sd_bus *bus, const char *bridge, const char *user, sd_bus_error *error)
+{
+  auto_message call = NULL;
+
+  g_assert_cmpint (sd_bus_message_new_method_call (bus, &call, bridge, BRIDGE_PATH,
+                                                   BRIDGE_INTERFACE, "OpenShell"),
+                   >=, 0);
+  g_assert_cmpint (sd_bus_message_append (call, "sassuu", user, 1, "true", "dumb", 24, 80), >=, 0);
+  return sd_bus_call (bus, call, 10 * G_USEC_PER_SEC, error, NULL);
+}
+
+/* The guest here has no tombolo-shell.socket, and says so. */
+static void
+test_no_shell (void)
+{
+  g_autofree char *bridge = NULL;
+  auto_bus tombolod = become_tombolod (&bridge);
+  auto_bus stranger = world_open_host (world);
+  auto_error first = SD_BUS_ERROR_NULL, second = SD_BUS_ERROR_NULL, third = SD_BUS_ERROR_NULL;
+
+  g_assert_cmpint (call_shell (stranger, bridge, "root", &first), <, 0);
+  g_assert_cmpstr (first.name, ==, ERROR_DENIED);
+  g_assert_cmpint (call_shell (tombolod, bridge, "root", &second), <, 0);
+  g_assert_cmpstr (second.name, ==, "org.tombolo.Error.NotSupported");
+  g_assert_nonnull (strstr (second.message, "tombolo-shell.socket"));
+  g_assert_cmpint (call_shell (tombolod, bridge, "-x", &third), <, 0);
+  g_assert_cmpstr (third.name, ==, ERROR_ARGUMENT);
+}
+
+/* An agent that answers with something else than a terminal loses its tunnel. */
+static void
+test_false_shell (void)
+{
+  static const char *const lies[] = { "nothing", "one",  "swapped", "slave",
+                                      "written", "same", "token",   "three" };
+  g_autofree char *bridge = NULL;
+  auto_bus tombolod = become_tombolod (&bridge);
+
+  world_kill (world, WORLD_AGENT);
+  world_start (world, WORLD_ROGUE);
+  for (guint i = 0; i < G_N_ELEMENTS (lies); i++)
+    {
+      auto_error error = SD_BUS_ERROR_NULL;
+
+      g_test_message ("%s", lies[i]);
+      g_assert_true (world_wait_name (world, ECHO_ALIAS, TRUE, 15));
+      g_assert_cmpint (call_shell (tombolod, bridge, lies[i], &error), <, 0);
+      g_assert_cmpstr (error.name, ==, "org.tombolo.Error.Failed");
+      g_assert_true (world_wait_name (world, ECHO_ALIAS, FALSE, 15));
+    }
+  world_kill (world, WORLD_ROGUE);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -361,6 +417,8 @@ main (int argc, char **argv)
   g_test_add_func ("/open-bus/bad-arguments", test_bad_arguments);
   g_test_add_func ("/open-bus/limit", test_limit);
   g_test_add_func ("/open-bus/guest-gone", test_guest_gone);
+  g_test_add_func ("/open-bus/no-shell", test_no_shell);
+  g_test_add_func ("/open-bus/false-shell", test_false_shell);
   r = g_test_run ();
   world_free (world);
   return r;

@@ -283,6 +283,57 @@ misbehave (Connection *connection, const WireMessage *message)
     send_reply (connection, call->serial);
 }
 
+/* Answers to OpenShell that are none, by the user that is asked for. */
+static const struct
+{
+  const char *user;
+  uint8_t kinds[3];
+  const char *tokens[3];
+} shell_lies[] = {
+  { "nothing", { 0 }, { NULL } },
+  { "one", { 4 }, { "00112233445566778899aabbccddeeff" } },
+  { "swapped",
+    { 1, 4 },
+    { "00112233445566778899aabbccddeeff", "10112233445566778899aabbccddeeff" } },
+  { "slave", { 5, 1 }, { "00112233445566778899aabbccddeeff", "10112233445566778899aabbccddeeff" } },
+  { "written",
+    { 4, 2 },
+    { "00112233445566778899aabbccddeeff", "10112233445566778899aabbccddeeff" } },
+  { "same", { 4, 4 }, { "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff" } },
+  { "token", { 4, 1 }, { "00112233445566778899aabbccddeeff", "x" } },
+  { "three",
+    { 4, 1, 1 },
+    { "00112233445566778899aabbccddeeff", "10112233445566778899aabbccddeeff",
+      "20112233445566778899aabbccddeeff" } },
+};
+
+static void
+open_no_shell (Connection *connection, const WireMessage *message)
+{
+  WireWriter *body = wire_writer_new ();
+  const char *user = "";
+  WireReader reader;
+  size_t mark;
+
+  wire_reader_init (&reader, message);
+  wire_reader_string (&reader, &user);
+  mark = wire_writer_begin_array (body, 8);
+  for (guint i = 0; i < G_N_ELEMENTS (shell_lies); i++)
+    for (guint j = 0;
+         g_str_equal (shell_lies[i].user, user) && j < 3 && shell_lies[i].kinds[j] != 0; j++)
+      {
+        wire_writer_begin_struct (body);
+        wire_writer_byte (body, shell_lies[i].kinds[j]);
+        wire_writer_string (body, shell_lies[i].tokens[j]);
+      }
+  wire_writer_end_array (body, mark);
+  send_message (connection,
+                (WireHeader){ .type = WIRE_METHOD_RETURN,
+                              .reply_serial = message->header.serial,
+                              .signature = "a(ys)" },
+                body);
+}
+
 static void
 on_message (Connection *connection, const WireMessage *message, void *user_data)
 {
@@ -296,6 +347,8 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
       rogue_set_agent (agent);
       answer_opening (connection, header, true);
     }
+  else if (g_str_equal (header->member, "OpenShell"))
+    open_no_shell (connection, message);
   else if (g_str_equal (header->member, "Open"))
     {
       answer_opening (connection, header, false);

@@ -60,6 +60,11 @@ static const struct
   { "[Call]\nSystem=a.b\n", NULL, "[Call]" },
   { "[Export]\nRule=allow a.b\n", NULL, "[Export]" },
   { "Rule=allow a.b\n", NULL, "guest.conf:1: " },
+  { "[Shell]\nUser=root alice\nUser=_bob\n[Export]\nSystem=a.b\n", "a.b", NULL },
+  { "[Shell]\nUser=1000\n", NULL, "“1000” is no user's name" },
+  { "[Shell]\nUser=-u\n", NULL, "guest.conf:2: " },
+  { "[Shell]\nUsers=root\n", NULL, "Users=" },
+  { "[Shell]\nSystem=a.b\n", NULL, "[Shell]" },
   { "[Export\n", NULL, "guest.conf:1: " },
   { "[Export]\nwhat\n", NULL, "guest.conf:2: " },
 };

@@ -73,6 +73,7 @@ static const struct
   { "org.tombolo.Host1.Machine", "Kill", ACCESS_ACTION, "org.tombolo.Host1.manage-machines" },
   { "org.tombolo.Host1.Machine", "TestCall", ACCESS_ACTION, "org.tombolo.Host1.manage-machines" },
   { "org.tombolo.Host1.Machine", "OpenBus", ACCESS_OPEN, NULL },
+  { "org.tombolo.Host1.Machine", "OpenShell", ACCESS_ACTION, "org.tombolo.Host1.open-shell" },
   { "org.tombolo.Host1.Bridge", "Report", ACCESS_BRIDGE, NULL },
   { "org.tombolo.Host1.Manager", "Kill", ACCESS_DENIED, NULL },
   { "org.tombolo.Host1.Machine", "start", ACCESS_DENIED, NULL },

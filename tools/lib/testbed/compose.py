@@ -143,7 +143,8 @@ def main():
     net = root / GUESTS / "net"
     _overlay(net, spec["layers"]["net"], base / "net")
     for name, path in (("work", work), ("net", net)):
-        _settle(path, GUEST_MASKED, ["tombolo-guestd.service"], spec["machine_ids"][name])
+        _settle(path, GUEST_MASKED, ["tombolo-guestd.service", "tombolo-shell.socket"],
+                spec["machine_ids"][name])
         _environment(path, spec)
     if (work / "usr/lib/systemd/user/tombolo-guest-session.service").exists():
         run(["systemctl", f"--root={work}", "--global", "enable", "tombolo-guest-session.service"],
