@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from guests import guest_run, started, stopped, wait_for
+from guests import guest_run, machine_property, started, stopped, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -137,3 +137,19 @@ def test_many_connections(host):
                       "/org/freedesktop/hostname1 org.freedesktop.hostname1 Hostname")
     assert answer.returncode == 0, answer.stderr
     assert len(answer.stdout.splitlines()) == 80
+
+
+def test_session_bus(host):
+    """The bus of the guest's configured user, beside the system bus; without the option it is our own."""
+    started(host, "work")
+    wait_for(lambda: machine_property(host, "work", "SessionExports"), 20, "the session is there")
+    command = ["sh", "-c", "busctl --user list --json=short; echo; busctl list --json=short; echo $DBUS_SESSION_BUS_ADDRESS"]
+    answer = host.run(["tomboloctl", "with", "work", "--session", "--", *command], user="operator", check=False)
+    lines = [line for line in answer.stdout.splitlines() if line]
+    assert len(lines) == 3, answer.stdout + answer.stderr
+    session, system = ({entry["name"] for entry in json.loads(line)} for line in lines[:2])
+    assert "org.freedesktop.systemd1" in session and "org.freedesktop.hostname1" not in session
+    assert "org.freedesktop.hostname1" in system
+    without = host.run(["tomboloctl", "with", "work", "--", *command], user="operator", check=False)
+    assert without.stdout.splitlines()[-1] != lines[2]
+    assert "tombolo-" not in without.stdout.splitlines()[-1]
