@@ -101,7 +101,7 @@ def test_the_machine_dies(host):
     assert process.stdout.readline().strip() == "ready"
     stopped(host, "work")
     process.wait(timeout=30)
-    assert process.returncode == 125
+    assert process.returncode in (125, 137)  # where the guest's last word still came: killed
 
 
 # --- who may not ---
