@@ -23,6 +23,8 @@ bridge_settings_free (BridgeSettings *settings)
       g_ptr_array_unref (settings->aliases[bus]);
       g_ptr_array_unref (settings->rules[bus]);
     }
+  g_ptr_array_unref (settings->imports);
+  g_ptr_array_unref (settings->import_rules);
   g_free (settings);
 }
 
@@ -77,12 +79,16 @@ read_entry (BridgeSettings *settings, const char *group, const char *key, const 
         return setting_read_alias (value, &settings->aliases[GUEST_BUS_SYSTEM]);
       if (g_str_equal (key, "SessionAlias"))
         return setting_read_alias (value, &settings->aliases[GUEST_BUS_SESSION]);
+      if (g_str_equal (key, "Import"))
+        return setting_read_import (value, &settings->imports);
     }
-  else if (g_str_equal (group, "Call"))
+  else if (g_str_equal (group, "Call") || g_str_equal (group, "Import"))
     {
       if (g_str_equal (key, "Rule"))
-        return read_rule (settings->rules[GUEST_BUS_SYSTEM], value);
-      if (g_str_equal (key, "SessionRule"))
+        return read_rule (g_str_equal (group, "Call") ? settings->rules[GUEST_BUS_SYSTEM]
+                                                      : settings->import_rules,
+                          value);
+      if (g_str_equal (key, "SessionRule") && g_str_equal (group, "Call"))
         return read_rule (settings->rules[GUEST_BUS_SESSION], value);
     }
   else if (g_str_equal (key, "Machine") && settings->machine == NULL)
@@ -125,7 +131,7 @@ read_lines (BridgeSettings *settings, MachineFileReader *reader, GError **error)
                                         "“Machine=” or “Interface=” is missing.");
         case MACHINE_FILE_GROUP:
           if (!g_str_equal (reader->name, "Bridge") && !g_str_equal (reader->name, "Bus")
-              && !g_str_equal (reader->name, "Call"))
+              && !g_str_equal (reader->name, "Call") && !g_str_equal (reader->name, "Import"))
             return machine_file_fault (error, reader->file, reader->line,
                                        "Group [%s] is not known.", reader->name);
           g_free (group);
@@ -153,6 +159,8 @@ bridge_settings_from_text (const char *text, gsize size, GError **error)
       settings->aliases[bus] = g_ptr_array_new_with_free_func (alias_free_pair);
       settings->rules[bus] = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
     }
+  settings->imports = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_import_free);
+  settings->import_rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
 
   if (!machine_file_reader_open (&reader, text, size, LIMIT_BRIDGE_CREDENTIAL_SIZE,
                                  BRIDGE_CREDENTIAL, error)

@@ -9,9 +9,12 @@
  *   Broadcast=org.freedesktop.hostname1@org.freedesktop.DBus.Properties
  *   Alias=org.freedesktop.NetworkManager:org.freedesktop.NetworkManager
  *   SessionAlias=org.mpris.MediaPlayer2.player:org.example.Player
+ *   Import=org.freedesktop.NetworkManager:org.freedesktop.NetworkManager@net
  *   [Call]
  *   Rule=12 allow org.freedesktop.hostname1 from=group:users
  *   SessionRule=13 allow org.mpris.MediaPlayer2.player from=user:me
+ *   [Import]
+ *   Rule=15 allow org.freedesktop.timedate1=org.freedesktop.DBus.Properties.Get
  */
 #pragma once
 
@@ -30,7 +33,9 @@ typedef struct
   uint8_t guest_mac[MAC_SIZE];
   GPtrArray *broadcasts; /* MachineBroadcast, as machine files have them: of the system bus alone */
   GPtrArray *aliases[N_GUEST_BUSES]; /* MachineAlias */
+  GPtrArray *imports;                /* MachineImport */
   GPtrArray *rules[N_GUEST_BUSES];   /* CallRule, with their lines in the machine file */
+  GPtrArray *import_rules;           /* the same, of [Import] */
 } BridgeSettings;
 
 void bridge_settings_free (BridgeSettings *settings);

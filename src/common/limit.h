@@ -52,6 +52,8 @@
 #define LIMIT_SHELL_WORDS 1024                      /* of a command */
 #define LIMIT_SHELLS_OPENING 16                     /* of a machine, at a time */
 #define LIMIT_SHELL_TIME_USEC (15 * G_USEC_PER_SEC) /* to open one */
+#define LIMIT_IMPORTED_NAMES 64
+#define LIMIT_IMPORT_CALLERS 64 /* programs in one guest that call imported names at a time */
 #define LIMIT_SPARE_CHANNELS 2
 #define LIMIT_SASL_LINE 1024
 #define LIMIT_HELLO_SIZE ((size_t) 4 * 1024) /* of a message before its sender is let in */
@@ -120,8 +122,9 @@
 #define LIMIT_MACHINE_LABEL_LENGTH 63
 #define LIMIT_MACHINES 1024
 #define LIMIT_MACHINE_FILE_SIZE ((size_t) 64 * 1024)
-/* What a bridge is told of its machine's file, and a little of its own. */
-#define LIMIT_BRIDGE_CREDENTIAL_SIZE (LIMIT_MACHINE_FILE_SIZE + 8 * 1024)
+/* What a bridge is told of its machine's file, where names stand twice that the file gives once,
+ * and a little of its own. */
+#define LIMIT_BRIDGE_CREDENTIAL_SIZE (LIMIT_MACHINE_FILE_SIZE + 32 * 1024)
 #define LIMIT_GUEST_POLICY_SIZE ((size_t) 64 * 1024)
 #define LIMIT_MACHINE_DISKS 16
 #define LIMIT_MICROVM_DISKS 6 /* of 8 virtio-mmio places; network and random numbers take two */
@@ -146,7 +149,7 @@
 #define LIMIT_CREDENTIAL_CLIENTS 64
 #define CREDENTIAL_REST_USEC (100 * 1000) /* after a failed accept() */
 #define LIMIT_CREDENTIAL_TIME_USEC (10 * G_USEC_PER_SEC)
-#define LIMIT_STATE_FILE_SIZE ((size_t) 128 * 1024)
+#define LIMIT_STATE_FILE_SIZE ((size_t) 160 * 1024)
 
 /* Logs. */
 #define LIMIT_LOG_LINE ((size_t) 4 * 1024)

@@ -31,21 +31,32 @@ append_aliases (GString *text, const char *key, const GPtrArray *aliases)
     }
 }
 
+static void
+append_imports (GString *text, const GPtrArray *imports)
+{
+  for (guint i = 0; imports != NULL && i < imports->len; i++)
+    {
+      const MachineImport *import = imports->pdata[i];
+
+      g_string_append_printf (text, "Import=%s:%s@%s\n", import->name, import->as, import->source);
+    }
+}
+
 /* With the lines of the machine file, which logs and answers of the bridge name. */
 static void
-append_rules (GString *text, GPtrArray *const rules[N_GUEST_BUSES])
+append_rules (GString *text, const char *key, const GPtrArray *rules)
 {
-  static const char *const keys[N_GUEST_BUSES] = {
-    [GUEST_BUS_SYSTEM] = "Rule",
-    [GUEST_BUS_SESSION] = "SessionRule",
-  };
+  for (guint i = 0; rules != NULL && i < rules->len; i++)
+    g_string_append_printf (text, "%s=%u %s\n", key, call_rule_get_line (rules->pdata[i]),
+                            call_rule_get_text (rules->pdata[i]));
+}
 
+static void
+append_call_rules (GString *text, GPtrArray *const rules[N_GUEST_BUSES])
+{
   g_string_append (text, RULES_GROUP);
-  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
-    for (guint i = 0; rules[bus] != NULL && i < rules[bus]->len; i++)
-      g_string_append_printf (text, "%s=%u %s\n", keys[bus],
-                              call_rule_get_line (rules[bus]->pdata[i]),
-                              call_rule_get_text (rules[bus]->pdata[i]));
+  append_rules (text, "Rule", rules[GUEST_BUS_SYSTEM]);
+  append_rules (text, "SessionRule", rules[GUEST_BUS_SESSION]);
 }
 
 char *
@@ -64,7 +75,10 @@ bridge_credential_format (const char *name, const uint8_t mac[MAC_SIZE],
   append_broadcasts (text, settings->broadcasts);
   append_aliases (text, "Alias", settings->aliases[GUEST_BUS_SYSTEM]);
   append_aliases (text, "SessionAlias", settings->aliases[GUEST_BUS_SESSION]);
-  append_rules (text, settings->rules);
+  append_imports (text, settings->imports);
+  append_call_rules (text, settings->rules);
+  g_string_append (text, "\n[Import]\n");
+  append_rules (text, "Rule", settings->import_rules);
   return g_string_free (text, FALSE);
 }
 
@@ -77,7 +91,7 @@ bridge_credential_has_rules (const char *text, GPtrArray *const rules[N_GUEST_BU
   if (found == NULL)
     return rules[GUEST_BUS_SYSTEM]->len == 0 && rules[GUEST_BUS_SESSION]->len == 0;
 
-  append_rules (wanted, rules);
+  append_call_rules (wanted, rules);
   end = strstr (found + strlen (RULES_GROUP), "\n[");
   if (end == NULL)
     return g_str_equal (found, wanted->str);

@@ -138,6 +138,23 @@ find_claimed (const GPtrArray *aliases, GHashTable *seen)
 }
 
 static gboolean
+check_imports (const MachineEntry *entry, const MachineSettings *settings, GError **error)
+{
+  for (guint i = 0; i < settings->imports->len; i++)
+    {
+      const MachineImport *import = settings->imports->pdata[i];
+
+      if (g_str_equal (import->source, entry->name))
+        return machine_file_fault (error, entry->path, import->line,
+                                   "Import=%s@%s: a machine cannot import its own names; remove "
+                                   "it.",
+                                   import->name, import->source);
+    }
+
+  return TRUE;
+}
+
+static gboolean
 claim_aliases (MachineEntry *entry, GHashTable *seen, GError **error)
 {
   for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
@@ -241,12 +258,11 @@ machine_entry_check_files (MachineEntry *entry)
 /* --- reading --- */
 
 static gboolean
-has_allowing_rule (const MachineSettings *settings)
+has_allowing_rule (const GPtrArray *rules)
 {
-  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
-    for (guint i = 0; i < settings->rules[bus]->len; i++)
-      if (call_rule_get_verdict (settings->rules[bus]->pdata[i]) == CALL_RULE_ALLOW)
-        return TRUE;
+  for (guint i = 0; i < rules->len; i++)
+    if (call_rule_get_verdict (rules->pdata[i]) == CALL_RULE_ALLOW)
+      return TRUE;
 
   return FALSE;
 }
@@ -267,7 +283,14 @@ machine_store_check_created (const MachineSettings *settings, const char *file, 
                  "%s: a machine made over D-Bus cannot have Alias= or SessionAlias=; put the file "
                  "into " TOMBOLO_SYSCONFDIR "/tombolo/machines, or leave it out.",
                  file);
-  else if (has_allowing_rule (settings))
+  else if (settings->imports->len > 0)
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
+                 "%s: a machine made over D-Bus cannot have Import=; put the file "
+                 "into " TOMBOLO_SYSCONFDIR "/tombolo/machines, or leave it out.",
+                 file);
+  else if (has_allowing_rule (settings->rules[GUEST_BUS_SYSTEM])
+           || has_allowing_rule (settings->rules[GUEST_BUS_SESSION])
+           || has_allowing_rule (settings->import_rules))
     g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
                  "%s: a machine made over D-Bus cannot have a rule that allows calls without "
                  "polkit; put the file into " TOMBOLO_SYSCONFDIR "/tombolo/machines, or write "
@@ -296,7 +319,7 @@ load_settings (const MachineEntry *entry, GError **error)
     return NULL;
 
   if ((entry->created && !machine_store_check_created (settings, entry->path, error))
-      || !check_aliases (entry, settings, error))
+      || !check_aliases (entry, settings, error) || !check_imports (entry, settings, error))
     return NULL;
 
   return g_steal_pointer (&settings);

@@ -22,6 +22,7 @@ typedef enum
   GROUP_CONTAINER,
   GROUP_BUS,
   GROUP_CALL,
+  GROUP_IMPORT,
   N_GROUPS,
 } Group;
 
@@ -35,6 +36,7 @@ static const struct
   [GROUP_CONTAINER] = { "Container", MONITOR_CONTAINER },
   [GROUP_BUS] = { "Bus", ANY_MONITOR },
   [GROUP_CALL] = { "Call", ANY_MONITOR },
+  [GROUP_IMPORT] = { "Import", ANY_MONITOR },
 };
 
 static const char *const monitor_names[] = {
@@ -79,8 +81,10 @@ static const struct
   SETTING (GROUP_BUS, "Broadcast", setting_read_broadcast, broadcasts, WORDS),
   SETTING (GROUP_BUS, "Alias", setting_read_alias, aliases[GUEST_BUS_SYSTEM], WORDS),
   SETTING (GROUP_BUS, "SessionAlias", setting_read_alias, aliases[GUEST_BUS_SESSION], WORDS),
+  SETTING (GROUP_BUS, "Import", setting_read_import, imports, WORDS),
   SETTING (GROUP_CALL, "Rule", setting_read_rule, rules[GUEST_BUS_SYSTEM], LINES),
   SETTING (GROUP_CALL, "SessionRule", setting_read_rule, rules[GUEST_BUS_SESSION], LINES),
+  SETTING (GROUP_IMPORT, "Rule", setting_read_rule, import_rules, LINES),
 };
 
 typedef struct
@@ -129,6 +133,8 @@ machine_settings_new (void)
       settings->aliases[bus] = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_alias_free);
       settings->rules[bus] = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
     }
+  settings->imports = g_ptr_array_new_with_free_func ((GDestroyNotify) machine_import_free);
+  settings->import_rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
   return settings;
 }
 
@@ -147,6 +153,8 @@ machine_settings_free (MachineSettings *settings)
       g_ptr_array_unref (settings->aliases[bus]);
       g_ptr_array_unref (settings->rules[bus]);
     }
+  g_ptr_array_unref (settings->imports);
+  g_ptr_array_unref (settings->import_rules);
   g_free (settings);
 }
 
@@ -169,7 +177,8 @@ enter_group (Reading *reading, GError **error)
 
   return machine_file_fault (
       error, lines->file, lines->line,
-      "unknown group [%.64s]; the groups are [Machine], [Qemu], [Container], [Bus] and [Call].",
+      "unknown group [%.64s]; the groups are [Machine], [Qemu], [Container], [Bus], [Call] and "
+      "[Import].",
       lines->name);
 }
 
@@ -198,6 +207,10 @@ remember_line (Reading *reading, guint number)
     ((MachineDisk *) last_of (settings->disks))->line = line;
   else if (g_str_equal (key, "Alias") || g_str_equal (key, "SessionAlias"))
     ((MachineAlias *) last_of (settings->aliases[bus]))->line = line;
+  else if (g_str_equal (key, "Import"))
+    ((MachineImport *) last_of (settings->imports))->line = line;
+  else if (reading->group == GROUP_IMPORT)
+    call_rule_set_line (last_of (settings->import_rules), line);
   else if (g_str_equal (key, "Rule") || g_str_equal (key, "SessionRule"))
     call_rule_set_line (last_of (settings->rules[bus]), line);
 }
@@ -336,11 +349,29 @@ check_container (const Reading *reading, GError **error)
   return TRUE;
 }
 
+/* All of [Import]'s rules are about one caller. */
+static gboolean
+check_import_rules (const Reading *reading, GError **error)
+{
+  const GPtrArray *rules = reading->settings->import_rules;
+
+  for (guint i = 0; i < rules->len; i++)
+    if (call_rule_get_from (rules->pdata[i]) != CALL_RULE_FROM_ANYBODY)
+      return machine_file_fault (error, reading->lines->file, call_rule_get_line (rules->pdata[i]),
+                                 "a rule of [Import] is about this machine's own calls; leave "
+                                 "“from=” out.");
+
+  return TRUE;
+}
+
 static gboolean
 check_settings (const Reading *reading, GError **error)
 {
   const MachineSettings *settings = reading->settings;
   const char *file = reading->lines->file;
+
+  if (!check_import_rules (reading, error))
+    return FALSE;
 
   if (line_of (reading, "Monitor") == 0)
     return machine_file_fault (error, file, line_of_group (reading, GROUP_MACHINE),

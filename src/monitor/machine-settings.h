@@ -9,6 +9,7 @@
 
 #include "call-rule.h"
 #include "guest-bus.h"
+#include "import.h"
 
 typedef enum
 {
@@ -79,9 +80,13 @@ typedef struct
   /* [Bus] */
   GPtrArray *broadcasts;             /* MachineBroadcast, of the system bus */
   GPtrArray *aliases[N_GUEST_BUSES]; /* MachineAlias: Alias=, SessionAlias= */
+  GPtrArray *imports;                /* MachineImport */
 
   /* [Call] */
   GPtrArray *rules[N_GUEST_BUSES]; /* CallRule, with their lines: Rule=, SessionRule= */
+
+  /* [Import] */
+  GPtrArray *import_rules; /* the same, for calls of the machine to the host's names */
 } MachineSettings;
 
 void machine_settings_free (MachineSettings *settings);

@@ -92,7 +92,7 @@ append_group (GString *text, const char *group, GVariantIter *entries, GError **
 
       g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_INVALID_SETTINGS,
                    "“%s” is not a group of machine settings; the groups are Machine, Qemu, "
-                   "Container, Bus and Call.",
+                   "Container, Bus, Call and Import.",
                    shown);
       return FALSE;
     }

@@ -9,7 +9,9 @@ static const char file[] =
     "Broadcast=org.example.One\nBroadcast=org.example.Two@org.example.Interface\n"
     "SessionAlias=org.example.One:org.example.Player\n"
     "Alias=org.example.One:org.example.Other\n"
-    "[Call]\nRule = allow  org.example.One\n# that is all\nSessionRule=ask *\nRule=deny *\n";
+    "Import=org.example.Three@.host org.example.Three:org.example.Four@team:web\n"
+    "[Call]\nRule = allow  org.example.One\n# that is all\nSessionRule=ask *\nRule=deny *\n"
+    "[Import]\nRule=ask org.example.Three\n";
 
 static void
 test_text (void)
@@ -29,8 +31,11 @@ test_text (void)
                    "Broadcast=org.example.Two@org.example.Interface\n"
                    "Alias=org.example.One:org.example.Other\n"
                    "SessionAlias=org.example.One:org.example.Player\n"
-                   "\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\n"
-                   "SessionRule=13 ask *\n");
+                   "Import=org.example.Three:org.example.Three@.host\n"
+                   "Import=org.example.Three:org.example.Four@team:web\n"
+                   "\n[Call]\nRule=12 allow  org.example.One\nRule=15 deny *\n"
+                   "SessionRule=14 ask *\n"
+                   "\n[Import]\nRule=17 ask org.example.Three\n");
 }
 
 /* The rules of the file above, and others; what stands behind them does not matter. */
@@ -42,20 +47,20 @@ test_rules (void)
     const char *text;
     gboolean same;
   } texts[] = {
-    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nSessionRule=13 ask *\n",
+    { "[Bridge]\n\n[Call]\nRule=12 allow  org.example.One\nRule=15 deny *\nSessionRule=14 ask *\n",
       TRUE },
-    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nSessionRule=13 ask *\n"
+    { "[Bridge]\n\n[Call]\nRule=12 allow  org.example.One\nRule=15 deny *\nSessionRule=14 ask *\n"
       "\n[X]\nRule=1\n",
       TRUE },
-    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=12 deny *\nSessionRule=13 ask *\n",
+    { "[Bridge]\n\n[Call]\nRule=12 allow  org.example.One\nRule=13 deny *\nSessionRule=14 ask *\n",
       FALSE },
-    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nSessionRule=13 deny *\n",
+    { "[Bridge]\n\n[Call]\nRule=12 allow  org.example.One\nRule=15 deny *\nSessionRule=14 deny *\n",
       FALSE },
-    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nRule=13 ask *\n",
+    { "[Bridge]\n\n[Call]\nRule=12 allow  org.example.One\nRule=15 deny *\nRule=14 ask *\n",
       FALSE },
-    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\n", FALSE },
-    { "[Bridge]\n\n[Call]\nRule=11 allow  org.example.One\nRule=14 deny *\nSessionRule=13 ask *\n"
-      "SessionRule=15 deny *\n",
+    { "[Bridge]\n\n[Call]\nRule=12 allow  org.example.One\nRule=15 deny *\n", FALSE },
+    { "[Bridge]\n\n[Call]\nRule=12 allow  org.example.One\nRule=15 deny *\nSessionRule=14 ask *\n"
+      "SessionRule=16 deny *\n",
       FALSE },
     { "[Bridge]\n\n[Call]\n", FALSE },
     { "[Bridge]\n", FALSE },

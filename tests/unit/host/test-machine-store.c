@@ -319,6 +319,35 @@ test_shared_aliases (Fixture *fixture, gconstpointer data)
   g_assert_nonnull (strstr (entry->error->message, "cannot have Alias="));
 }
 
+static const struct
+{
+  const char *text;
+  gboolean created;
+  const char *word; /* NULL: it is good */
+} imports[] = {
+  { GOOD "[Bus]\nImport=a.b@net\n", FALSE, NULL },
+  { GOOD "[Bus]\nImport=a.b@net a.b:c.d@work\n", FALSE, "work.machine:6: " },
+  { QEMU "[Bus]\nImport=a.b@.host\n", TRUE, "cannot have Import=" },
+  { QEMU "[Import]\nRule=allow a.b\n", TRUE, "cannot have a rule that allows" },
+  { QEMU "[Import]\nRule=deny a.b\n", TRUE, NULL },
+};
+
+static void
+test_imports (Fixture *fixture, gconstpointer data)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (imports); i++)
+    {
+      g_autoptr (MachineEntry) entry = NULL;
+
+      write_file (fixture->admin, "work.machine", imports[i].text, -1);
+      entry = machine_entry_load (fixture->admin, "work.machine", imports[i].created);
+      g_test_message ("%s", imports[i].text);
+      g_assert_cmpint (entry->error == NULL, ==, imports[i].word == NULL);
+      if (imports[i].word != NULL)
+        g_assert_nonnull (strstr (entry->error->message, imports[i].word));
+    }
+}
+
 static void
 test_create (Fixture *fixture, gconstpointer data)
 {
@@ -365,6 +394,7 @@ main (int argc, char **argv)
   ADD ("aliases", test_aliases);
   ADD ("shared-aliases", test_shared_aliases);
   ADD ("session-aliases", test_session_aliases);
+  ADD ("imports", test_imports);
   ADD ("create", test_create);
   g_test_add_func ("/host/machine-store/name", test_name);
   return g_test_run ();

@@ -94,6 +94,26 @@ static const struct
   { QEMU_KERNEL "[Bus]\nAlias=a.b:c.d:e.f\n", "f:6: Alias=a.b:c.d:e.f: write EXPORTED:ALIAS" },
   { QEMU_KERNEL "[Bus]\nAlias=a.b:c.d\nAlias=a.b:e.f\n", "f:7: Alias=a.b:e.f: one of the two" },
   { QEMU_KERNEL "[Bus]\nAlias=a.b:c.d\nAlias=e.f:c.d\n", "f:7: Alias=e.f:c.d: one of the two" },
+  { QEMU_KERNEL "[Bus]\nImport=a.b\n", "f:6: Import=a.b: write NAME@SOURCE" },
+  { QEMU_KERNEL "[Bus]\nImport=net:a.b\n", "f:6: Import=net:a.b: write NAME@SOURCE" },
+  { QEMU_KERNEL "[Bus]\nImport=@net\n", "f:6: Import=@net: write NAME@SOURCE" },
+  { QEMU_KERNEL "[Bus]\nImport=a.b@\n", "f:6: Import=a.b@: what stands behind “@”" },
+  { QEMU_KERNEL "[Bus]\nImport=a.b@Net\n", "f:6: Import=a.b@Net: what stands behind “@”" },
+  { QEMU_KERNEL "[Bus]\nImport=a.b@net@web\n", "f:6: Import=a.b@net@web: what stands behind" },
+  { QEMU_KERNEL "[Bus]\nImport=:1.7@net\n", "f:6: Import=:1.7@net: write NAME@SOURCE" },
+  { QEMU_KERNEL "[Bus]\nImport=a.b:c@net\n", "f:6: Import=a.b:c@net: write NAME@SOURCE" },
+  { QEMU_KERNEL "[Bus]\nImport=a.b:c.d:e.f@net\n", "f:6: Import=a.b:c.d:e.f@net: write" },
+  { QEMU_KERNEL "[Bus]\nImport=org.freedesktop.DBus@.host\n", "f:6: Import=org.freedesktop.DBus" },
+  { QEMU_KERNEL "[Bus]\nImport=a.b:org.freedesktop.DBus@.host\n",
+    "f:6: Import=a.b:org.freedesktop.DBus@.host: write NAME@SOURCE" },
+  { QEMU_KERNEL "[Bus]\nImport=a.b@net\nImport=c.d:a.b@.host\n",
+    "f:7: Import=c.d:a.b@.host: another import has that name" },
+  { QEMU_KERNEL "[Bus]\nImport=org.tombolo.Guest1.net.a.b@.host\n",
+    "f:6: Import=org.tombolo.Guest1.net.a.b@.host: that name stands for another machine's" },
+  { QEMU_KERNEL "[Import]\nRule=permit a.b\n", "f:6: Rule=permit a.b: it does not begin with" },
+  { QEMU_KERNEL "[Import]\nRule=deny c.d\nRule=allow a.b from=machine:net\n",
+    "f:7: a rule of [Import] is about this machine's own calls" },
+  { QEMU_KERNEL "[Import]\nImport=a.b@net\n", "f:6: unknown key Import=" },
   { QEMU_KERNEL "[Call]\nRule=permit a.b\n", "f:6: Rule=permit a.b: it does not begin with" },
   { QEMU_KERNEL "[Call]\nRule=allow a.b\nRule=deny a\n", "f:7: Rule=deny a: what stands behind" },
   { QEMU_KERNEL "[Call]\nRule=allow\n", "f:6: Rule=allow: it needs" },
@@ -228,6 +248,50 @@ test_everything (void)
   g_assert_cmpuint (alias->line, ==, 14);
 }
 
+static const struct
+{
+  const char *entry;
+  const char *name;
+  const char *as;
+  const char *source;
+  const char *host_name;
+} imports[] = {
+  { "a.b@net", "a.b", "a.b", "net", "org.tombolo.Guest1.net.a.b" },
+  { "a.b:c.d@team:web.x", "a.b", "c.d", "team:web.x", "org.tombolo.Guest1.team_3aweb_2ex.a.b" },
+  { "org.tombolo.Host1@.host", "org.tombolo.Host1", "org.tombolo.Host1", ".host",
+    "org.tombolo.Host1" },
+  { "a.b:e.f@.host", "a.b", "e.f", ".host", "a.b" },
+};
+
+static void
+test_imports (void)
+{
+  g_autoptr (GString) text = g_string_new (QEMU_KERNEL "[Bus]\nImport=");
+  g_autoptr (MachineSettings) settings = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (imports); i++)
+    g_string_append_printf (text, "%s ", imports[i].entry);
+  settings = read_good (g_string_append (text, "\n[Call]\nRule=deny x.y\n"
+                                               "[Import]\nRule=ask a.b\nRule=allow c.d\n")
+                            ->str);
+
+  g_assert_cmpuint (settings->imports->len, ==, G_N_ELEMENTS (imports));
+  for (gsize i = 0; i < G_N_ELEMENTS (imports); i++)
+    {
+      const MachineImport *import = settings->imports->pdata[i];
+      g_autofree char *host_name = machine_import_get_host_name (import);
+
+      g_assert_cmpstr (import->name, ==, imports[i].name);
+      g_assert_cmpstr (import->as, ==, imports[i].as);
+      g_assert_cmpstr (import->source, ==, imports[i].source);
+      g_assert_cmpuint (import->line, ==, 6);
+      g_assert_cmpstr (host_name, ==, imports[i].host_name);
+    }
+  g_assert_cmpuint (settings->rules[GUEST_BUS_SYSTEM]->len, ==, 1);
+  g_assert_cmpuint (settings->import_rules->len, ==, 2);
+  g_assert_cmpuint (call_rule_get_line (settings->import_rules->pdata[1]), ==, 11);
+}
+
 static void
 test_sizes (void)
 {
@@ -264,6 +328,7 @@ test_counts (void)
     { QEMU "[Qemu]\n", "Disk=/d#:raw\n", LIMIT_MACHINE_DISKS, "a machine has at most 16 disks" },
     { CONTAINER "[Bus]\n", "Broadcast=a.b#\n", LIMIT_MACHINE_BROADCASTS, "at most 64 broadcasts" },
     { CONTAINER "[Bus]\n", "Alias=a.b#:c.d#\n", LIMIT_EXPORTED_NAMES, "at most 64 aliases" },
+    { CONTAINER "[Bus]\n", "Import=a.b#@net\n", LIMIT_IMPORTED_NAMES, "at most 64 imports" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -445,6 +510,7 @@ main (int argc, char **argv)
   g_test_add_func ("/machine-settings/defaults", test_defaults);
   g_test_add_func ("/machine-settings/everything", test_everything);
   g_test_add_func ("/machine-settings/sizes", test_sizes);
+  g_test_add_func ("/machine-settings/imports", test_imports);
   g_test_add_func ("/machine-settings/counts", test_counts);
   g_test_add_func ("/machine-settings/hostile", test_hostile);
   g_test_add_func ("/machine-settings/variants", test_variants);
