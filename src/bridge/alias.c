@@ -47,10 +47,42 @@ on_ready (OwnedName *name, BusClient *bus, void *user_data)
 }
 
 static void
+on_derived_requested (BusClient *bus, const WireMessage *reply, void *user_data)
+{
+  Alias *alias = user_data;
+
+  if (reply->header.type == WIRE_ERROR)
+    log_warning (alias->bridge->machine,
+                 "The bus does not give us the name by which other machines import “%s”.",
+                 alias->exported);
+}
+
+/* Where Alias= gives another name, the one that follows from the names is owned as well: imports of
+ * other machines go there, for nobody but bridges can own it, and so none of their calls can get to
+ * somebody else while this machine is away. */
+static void
+follow_derived_name (Alias *alias)
+{
+  g_autofree char *derived =
+      machine_name_to_alias (alias->bridge->machine, alias->guest_bus, alias->exported);
+  BusClient *bus = owned_name_get_bus (alias->name);
+
+  if (bus == NULL || derived == NULL || g_str_equal (derived, alias_get_name (alias)))
+    return;
+
+  if (alias_is_owned (alias))
+    bus_client_call_driver (bus, "RequestName", derived, REQUEST_DO_NOT_QUEUE, on_derived_requested,
+                            alias);
+  else
+    bus_client_call_driver (bus, "ReleaseName", derived, -1, NULL, NULL);
+}
+
+static void
 on_changed (OwnedName *name, void *user_data)
 {
   Alias *alias = user_data;
 
+  follow_derived_name (alias);
   report_changed (alias->bridge->report);
 }
 

@@ -288,16 +288,30 @@ bus_client_call_driver (BusClient *client, const char *member, const char *argum
   return r;
 }
 
+static char *
+get_owner_rule (const char *name)
+{
+  return g_strdup_printf ("type='signal',sender='" BUS_DRIVER_NAME "',path='" BUS_DRIVER_PATH
+                          "',interface='" BUS_DRIVER_INTERFACE
+                          "',member='NameOwnerChanged',arg0='%s'",
+                          name);
+}
+
 int
 bus_client_watch_owner (BusClient *client, const char *name, BusClientDone done, void *user_data)
 {
-  g_autofree char *rule =
-      g_strdup_printf ("type='signal',sender='" BUS_DRIVER_NAME "',path='" BUS_DRIVER_PATH
-                       "',interface='" BUS_DRIVER_INTERFACE "',member='NameOwnerChanged',arg0='%s'",
-                       name);
+  g_autofree char *rule = get_owner_rule (name);
   int r = bus_client_call_driver (client, "AddMatch", rule, -1, NULL, NULL);
 
   return r < 0 ? r : bus_client_call_driver (client, "GetNameOwner", name, -1, done, user_data);
+}
+
+void
+bus_client_unwatch_owner (BusClient *client, const char *name)
+{
+  g_autofree char *rule = get_owner_rule (name);
+
+  bus_client_call_driver (client, "RemoveMatch", rule, -1, NULL, NULL);
 }
 
 const char *

@@ -11,6 +11,9 @@
 /* Serials of our own start here, out of the way of those of callers that pass unchanged. */
 #define BUS_OWN_SERIALS 0xF0000000U
 
+/* A flag of RequestName (D-Bus Specification). */
+#define REQUEST_DO_NOT_QUEUE 4
+
 typedef struct BusClient BusClient;
 
 /* Every callback may free the client. None is called from within a call of the owner's. */
@@ -65,6 +68,9 @@ int bus_client_call_driver (BusClient *client, const char *member, const char *a
  * with bus_client_read_string(). */
 int bus_client_watch_owner (BusClient *client, const char *name, BusClientDone done,
                             void *user_data);
+
+/* The end of that watch. */
+void bus_client_unwatch_owner (BusClient *client, const char *name);
 
 /* The string that a good reply begins with, or NULL. */
 const char *bus_client_read_string (const WireMessage *reply);

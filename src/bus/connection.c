@@ -776,6 +776,14 @@ connection_pause (Connection *connection, bool paused)
     arm_later (connection);
 }
 
+void
+connection_set_handlers (Connection *connection, const ConnectionHandlers *handlers,
+                         void *user_data)
+{
+  connection->handlers = handlers;
+  connection->user_data = user_data;
+}
+
 const char *
 connection_reason_to_string (int reason)
 {

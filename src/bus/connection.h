@@ -61,6 +61,10 @@ void connection_free (Connection *connection);
  */
 void connection_abort (Connection *connection, int reason);
 
+/* Gives it to another owner, from within a callback of the old one's, too. */
+void connection_set_handlers (Connection *connection, const ConnectionHandlers *handlers,
+                              void *user_data);
+
 void connection_end_preamble (Connection *connection);
 
 /* Sends a message with the known fields of `header` and a body that must fit its signature. Nothing

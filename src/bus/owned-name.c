@@ -10,8 +10,6 @@
 #include "limit.h"
 #include "log.h"
 
-#define REQUEST_DO_NOT_QUEUE 4
-
 /* Answers to RequestName (D-Bus Specification). */
 #define REQUEST_PRIMARY_OWNER 1
 #define REQUEST_ALREADY_OWNER 4
@@ -380,4 +378,10 @@ BusClient *
 owned_name_get_bus (const OwnedName *name)
 {
   return name->ready ? name->bus : NULL;
+}
+
+void *
+owned_name_get_user_data (const OwnedName *name)
+{
+  return name->user_data;
 }

@@ -34,6 +34,7 @@ OwnedName *owned_name_new (sd_event *event, const char *bus_path, const char *ma
 void owned_name_free (OwnedName *name); /* NULL is allowed */
 
 const char *owned_name_get_name (const OwnedName *name);
+void *owned_name_get_user_data (const OwnedName *name);
 /* NULL while there is no connection. */
 BusClient *owned_name_get_bus (const OwnedName *name);
 

@@ -29,6 +29,8 @@ static const AuthorityRow rows[] = {
   { MACHINE, "OpenBus", ACCESS_OPEN, NULL, NULL },
   { MACHINE, "OpenShell", ACCESS_ACTION, OPEN_SHELL, "open-shell", "user" },
   { BRIDGE, "Report", ACCESS_BRIDGE, NULL, NULL },
+  { BRIDGE, "ReportImports", ACCESS_BRIDGE, NULL, NULL },
+  { BRIDGE, "IdentifyCaller", ACCESS_BRIDGE, NULL, NULL },
 };
 
 static const AuthorityRow denied = { .access = ACCESS_DENIED };

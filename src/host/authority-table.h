@@ -7,7 +7,8 @@ typedef enum
   ACCESS_DENIED, /* no row */
   ACCESS_ACTION, /* polkit's action decides */
   ACCESS_OPEN,   /* everybody */
-  ACCESS_BRIDGE, /* the main process of the machine's bridge unit */
+  ACCESS_BRIDGE, /* the main process of the machine's bridge unit, or of any where no machine is
+                    named */
 } Access;
 
 typedef struct

@@ -17,7 +17,7 @@ struct BridgeDBus
   GDBusConnection *bus;
   TomboloBridge *skeleton;
   Bridges *bridges;
-  guint pending; /* reports whose process is being looked at */
+  guint pending; /* calls whose sender's process is being looked at */
 };
 
 /* --- Report --- */
@@ -49,6 +49,23 @@ typedef struct
   GDBusMethodInvocation *invocation;
 } Report;
 
+/* Whether the sender is the machine's bridge; where not, it was refused. */
+static gboolean
+take_check (Report *report, GAsyncResult *result)
+{
+  g_autoptr (GError) error = NULL;
+
+  report->face->pending--;
+  if (bus_process_check_finish (result, NULL, &error))
+    return TRUE;
+
+  log_warning (NULL, "A report was refused: %s", error->message);
+  g_dbus_method_invocation_return_error (report->invocation, TOMBOLO_ERROR,
+                                         TOMBOLO_ERROR_ACCESS_DENIED,
+                                         "Only a machine's own bridge may report for it.");
+  return FALSE;
+}
+
 static void
 on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -63,14 +80,8 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   const char *name, *reason;
   AgentState state;
 
-  face->pending--;
-  if (!bus_process_check_finish (result, NULL, &error))
-    {
-      log_warning (NULL, "A report was refused: %s", error->message);
-      g_dbus_method_invocation_return_error (invocation, TOMBOLO_ERROR, TOMBOLO_ERROR_ACCESS_DENIED,
-                                             "Only a machine's own bridge may report for it.");
-      return;
-    }
+  if (!take_check (report, result))
+    return;
 
   if (!read_report (g_dbus_method_invocation_get_parameters (invocation), &name, &state, &reason,
                     exports, &problems, &error)
@@ -87,38 +98,155 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
     g_clear_pointer (&exports[bus], g_variant_unref);
 }
 
+/* FALSE, and answered, where too many processes are being looked at. */
 static gboolean
-on_report (TomboloBridge *skeleton, GDBusMethodInvocation *invocation, const char *name,
-           const char *agent_state, const char *reason, GVariant *exports,
-           GVariant *session_exports, const char *const *problems, gpointer user_data)
+begin (BridgeDBus *face, GDBusMethodInvocation *invocation)
 {
-  BridgeDBus *face = user_data;
-  g_autofree char *unit = NULL;
-  Report *report;
-  GError *error = NULL;
-
-  if (!machine_name_validate (name, &error))
-    {
-      caller_fail (invocation, error);
-      return G_DBUS_METHOD_INVOCATION_HANDLED;
-    }
-
   if (face->pending >= LIMIT_REPORTS_PENDING)
     {
       g_dbus_method_invocation_return_error_literal (
           invocation, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED,
           "Too many reports wait; try again when they are answered.");
-      return G_DBUS_METHOD_INVOCATION_HANDLED;
+      return FALSE;
     }
 
-  /* Its process first: nobody else learns even which machines there are. */
-  unit = machine_name_to_unit (name, MACHINE_UNIT_BRIDGE);
   face->pending++;
-  report = g_new0 (Report, 1);
+  return TRUE;
+}
+
+static Report *
+report_new (BridgeDBus *face, GDBusMethodInvocation *invocation)
+{
+  Report *report = g_new0 (Report, 1);
+
   report->face = face;
   report->invocation = invocation;
+  return report;
+}
+
+/* Its process first: nobody else learns even which machines there are. */
+static void
+check_reporter (BridgeDBus *face, GDBusMethodInvocation *invocation, const char *name,
+                GAsyncReadyCallback checked)
+{
+  g_autofree char *unit = NULL;
+  GError *error = NULL;
+
+  if (!machine_name_validate (name, &error))
+    {
+      caller_fail (invocation, error);
+      return;
+    }
+  if (!begin (face, invocation))
+    return;
+
+  unit = machine_name_to_unit (name, MACHINE_UNIT_BRIDGE);
   bus_process_check_async (face->bus, face->units, g_dbus_method_invocation_get_sender (invocation),
-                           unit, on_checked, report);
+                           unit, checked, report_new (face, invocation));
+}
+
+static gboolean
+on_report (TomboloBridge *skeleton, GDBusMethodInvocation *invocation, const char *name,
+           const char *agent_state, const char *reason, GVariant *exports,
+           GVariant *session_exports, const char *const *problems, gpointer user_data)
+{
+  check_reporter (user_data, invocation, name, on_checked);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static void
+on_imports_checked (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autofree Report *report = user_data;
+  GVariant *parameters = g_dbus_method_invocation_get_parameters (report->invocation);
+  g_autoptr (GVariant) imports = NULL;
+  g_autoptr (GError) error = NULL;
+  Machine *machine;
+  const char *name;
+
+  if (!take_check (report, result))
+    return;
+
+  g_variant_get (parameters, "(&s@a(ssss))", &name, &imports);
+  machine = manager_find (report->face->manager, name, &error);
+  if (machine == NULL || !machine_report_imports (machine, imports, &error))
+    caller_fail (report->invocation, g_steal_pointer (&error));
+  else
+    g_dbus_method_invocation_return_value (report->invocation, NULL);
+}
+
+static gboolean
+on_report_imports (TomboloBridge *skeleton, GDBusMethodInvocation *invocation, const char *name,
+                   GVariant *imports, gpointer user_data)
+{
+  check_reporter (user_data, invocation, name, on_imports_checked);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+/* --- IdentifyCaller --- */
+
+static void
+refuse_to_identify (Report *report, const GError *error)
+{
+  report->face->pending--;
+  log_warning (NULL, "A caller was not identified: %s", error->message);
+  g_dbus_method_invocation_return_error (report->invocation, TOMBOLO_ERROR,
+                                         TOMBOLO_ERROR_ACCESS_DENIED,
+                                         "That caller speaks for no machine, or you do not.");
+}
+
+static void
+on_identified (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autofree Report *report = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *machine = bus_process_find_machine_finish (result, &error);
+
+  if (machine == NULL)
+    {
+      refuse_to_identify (report, error);
+      return;
+    }
+
+  report->face->pending--;
+  g_dbus_method_invocation_return_value (report->invocation, g_variant_new ("(s)", machine));
+}
+
+static void
+on_asker_found (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Report *report = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *machine = bus_process_find_machine_finish (result, &error);
+  const char *bus_name;
+
+  if (machine == NULL)
+    {
+      refuse_to_identify (report, error);
+      g_free (report);
+      return;
+    }
+
+  g_variant_get (g_dbus_method_invocation_get_parameters (report->invocation), "(&s)", &bus_name);
+  bus_process_find_machine_async (report->face->bus, report->face->units, bus_name, on_identified,
+                                  report);
+}
+
+static gboolean
+on_identify (TomboloBridge *skeleton, GDBusMethodInvocation *invocation, const char *bus_name,
+             gpointer user_data)
+{
+  BridgeDBus *face = user_data;
+
+  if (!g_dbus_is_unique_name (bus_name))
+    g_dbus_method_invocation_return_error_literal (invocation, TOMBOLO_ERROR,
+                                                   TOMBOLO_ERROR_INVALID_ARGUMENT,
+                                                   "Callers have unique bus names.");
+  else if (begin (face, invocation))
+    bus_process_find_machine_async (face->bus, face->units,
+                                    g_dbus_method_invocation_get_sender (invocation),
+                                    on_asker_found, report_new (face, invocation));
+
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
@@ -134,6 +262,8 @@ bridge_dbus_new (Manager *manager, Units *units, Bridges *bridges, GDBusConnecti
   face->bridges = bridges;
   face->skeleton = tombolo_bridge_skeleton_new ();
   g_signal_connect (face->skeleton, "handle-report", G_CALLBACK (on_report), face);
+  g_signal_connect (face->skeleton, "handle-report-imports", G_CALLBACK (on_report_imports), face);
+  g_signal_connect (face->skeleton, "handle-identify-caller", G_CALLBACK (on_identify), face);
   if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (face->skeleton), bus,
                                          TOMBOLO_ROOT_PATH, error))
     return NULL;

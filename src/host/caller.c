@@ -3,15 +3,20 @@
 #include "caller.h"
 
 #include "authority-table.h"
+#include "bus-process.h"
 #include "error.h"
 #include "limit.h"
 #include "log.h"
 
 typedef struct
 {
+  const CallerAuthority *authority;
+  const AuthorityRow *row;
   GDBusMethodInvocation *invocation;
   GObject *object;
   CallerAllowed allowed;
+  char *machine; /* the detail; NULL: none */
+  uid_t uid;     /* of the caller */
 } Question;
 
 void
@@ -54,6 +59,7 @@ answer_question (Question *question, AuthorityVerdict verdict)
     refuse (question->invocation, verdict);
 
   g_object_unref (question->object);
+  g_free (question->machine);
   g_free (question);
 }
 
@@ -76,15 +82,18 @@ get_argument (GDBusMethodInvocation *invocation, const AuthorityRow *row)
   return log_text (argument, LIMIT_NAME_LENGTH);
 }
 
+/* `caller_machine` NULL: the host's own. */
 static void
-ask (Authority *authority, Question *question, const AuthorityRow *row, const char *machine)
+ask_polkit (Question *question, const char *caller_machine)
 {
   GDBusMessage *message = g_dbus_method_invocation_get_message (question->invocation);
+  const AuthorityRow *row = question->row;
   g_autofree char *argument = get_argument (question->invocation, row);
-  const char *details[7] = { "verb", row->verb };
+  const char *details[9] = { "verb", row->verb };
   gsize n = 2;
   AuthorityRequest request = {
     .subject.bus_name = g_dbus_method_invocation_get_sender (question->invocation),
+    .subject.uid = question->uid,
     .subject.pidfd = -1,
     .action = row->action,
     .details = details,
@@ -96,34 +105,81 @@ ask (Authority *authority, Question *question, const AuthorityRow *row, const ch
   AuthorityVerdict verdict;
   int r;
 
-  if (machine != NULL)
+  if (question->machine != NULL)
     {
       details[n++] = "machine";
-      details[n++] = machine;
+      details[n++] = question->machine;
     }
   if (argument != NULL)
     {
       details[n++] = row->detail;
       details[n++] = argument;
     }
+  if (caller_machine != NULL)
+    {
+      details[n++] = "caller-machine";
+      details[n++] = caller_machine;
+      request.interactive = false; /* nobody in a guest can be asked */
+    }
 
-  r = authority_check (authority, &request, on_verdict, question, &verdict, &check);
-
+  r = authority_check (question->authority->authority, &request, on_verdict, question, &verdict,
+                       &check);
   if (r < 0)
     log_warning (NULL, "Cannot ask polkit: %s", g_strerror (-r));
   if (r != 0)
     answer_question (question, r > 0 ? verdict : AUTHORITY_DENIED);
 }
 
+static void
+on_machine (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Question *question = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *machine = bus_process_find_machine_finish (result, &error);
+
+  if (machine != NULL)
+    {
+      ask_polkit (question, machine);
+      return;
+    }
+
+  log_warning (NULL, "A caller that has a bridge's user is refused: %s", error->message);
+  answer_question (question, AUTHORITY_DENIED);
+}
+
+static void
+on_uid (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Question *question = user_data;
+  const CallerAuthority *authority = question->authority;
+  g_autoptr (GVariant) reply =
+      g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  guint32 uid;
+
+  /* It has left. */
+  if (reply == NULL)
+    {
+      answer_question (question, AUTHORITY_DENIED);
+      return;
+    }
+
+  g_variant_get (reply, "(u)", &uid);
+  question->uid = uid;
+  if (uid == authority->bridge_uid)
+    bus_process_find_machine_async (authority->bus, authority->units,
+                                    g_dbus_method_invocation_get_sender (question->invocation),
+                                    on_machine, question);
+  else
+    ask_polkit (question, NULL);
+}
+
 void
-caller_authorize (Authority *authority, GDBusMethodInvocation *invocation, const char *machine,
-                  GObject *object, CallerAllowed allowed)
+caller_authorize (const CallerAuthority *authority, GDBusMethodInvocation *invocation,
+                  const char *machine, GObject *object, CallerAllowed allowed)
 {
   const AuthorityRow *row =
       authority_table_find (g_dbus_method_invocation_get_interface_name (invocation),
                             g_dbus_method_invocation_get_method_name (invocation));
-  g_autofree char *safe_name =
-      machine != NULL ? log_text (machine, LIMIT_MACHINE_NAME_LENGTH) : NULL;
   Question *question;
 
   if (row->access != ACCESS_ACTION && row->access != ACCESS_OPEN)
@@ -133,13 +189,20 @@ caller_authorize (Authority *authority, GDBusMethodInvocation *invocation, const
     }
 
   question = g_new0 (Question, 1);
+  question->authority = authority;
+  question->row = row;
   question->invocation = invocation;
   question->object = g_object_ref (object);
   question->allowed = allowed;
+  question->machine = machine != NULL ? log_text (machine, LIMIT_MACHINE_NAME_LENGTH) : NULL;
   if (row->access == ACCESS_OPEN)
     answer_question (question, AUTHORITY_ALLOWED);
   else
-    ask (authority, question, row, safe_name);
+    g_dbus_connection_call (authority->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                            "org.freedesktop.DBus", "GetConnectionUnixUser",
+                            g_variant_new ("(s)", g_dbus_method_invocation_get_sender (invocation)),
+                            G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_uid,
+                            question);
 }
 
 gboolean

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <gio/gio.h>
+#include <pwd.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 
@@ -23,6 +24,7 @@
 #include "manager.h"
 
 #define STATE_DIRECTORY TOMBOLO_STATEDIR
+#define BRIDGE_USER "tombolo-bridge"
 
 struct Daemon
 {
@@ -35,7 +37,7 @@ struct Daemon
   sd_event *event;
   GSource *event_source;
   sd_bus *authority_bus;
-  Authority *authority;
+  CallerAuthority authority;
 
   int credential_fd;
   Manager *manager;
@@ -139,7 +141,7 @@ on_manager_open (GObject *source, GAsyncResult *result, gpointer user_data)
                                                manager_get_credential, daemon->manager);
   daemon->bridges = bridges_new (daemon->manager, daemon->bus);
   daemon->manager_face =
-      manager_dbus_new (daemon->manager, daemon->bus, daemon->authority, daemon->bridges, &error);
+      manager_dbus_new (daemon->manager, daemon->bus, &daemon->authority, daemon->bridges, &error);
   if (daemon->manager_face != NULL)
     daemon->bridge_face =
         bridge_dbus_new (daemon->manager, daemon->host.units, daemon->bridges, daemon->bus, &error);
@@ -237,7 +239,7 @@ connect_authority (Daemon *daemon, GError **error)
   daemon->event_source = event_source_new (daemon->event);
   g_source_set_callback (daemon->event_source, on_event_ended, daemon, NULL);
   g_source_attach (daemon->event_source, NULL);
-  daemon->authority = authority_new (daemon->authority_bus);
+  daemon->authority.authority = authority_new (daemon->authority_bus);
   return TRUE;
 }
 
@@ -246,6 +248,19 @@ make_directory (const char *path)
 {
   if (g_mkdir_with_parents (path, 0700) < 0)
     log_error (NULL, "Cannot make directory %s: %s", path, g_strerror (errno));
+}
+
+/* Start-up only, for it may ask name services. */
+static void
+fill_authority (Daemon *daemon)
+{
+  const struct passwd *bridge = getpwnam (BRIDGE_USER);
+
+  if (bridge == NULL)
+    log_warning (NULL, "There is no user " BRIDGE_USER "; run systemd-sysusers.");
+  daemon->authority.bus = daemon->bus;
+  daemon->authority.units = daemon->host.units;
+  daemon->authority.bridge_uid = bridge != NULL ? bridge->pw_uid : (uid_t) -1;
 }
 
 /* A CA or a namespace that is out of order stops no machine that runs: only starts fail, and say
@@ -268,6 +283,7 @@ fill_context (Daemon *daemon)
   make_directory (host->qmp_directory);
 
   host->units = units_new (daemon->bus);
+  fill_authority (daemon);
   host->links = links_new (&host->links_error);
   if (host->links == NULL)
     log_error (NULL, "No machine can be started: %s", host->links_error->message);
@@ -316,7 +332,7 @@ stop_faces (Daemon *daemon)
 static void
 stop_authority (Daemon *daemon)
 {
-  g_clear_pointer (&daemon->authority, authority_free);
+  g_clear_pointer (&daemon->authority.authority, authority_free);
   if (daemon->event_source != NULL)
     g_source_destroy (daemon->event_source);
   g_clear_pointer (&daemon->event_source, g_source_unref);

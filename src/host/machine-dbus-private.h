@@ -9,7 +9,7 @@ struct _MachineDBus
 {
   TomboloMachineSkeleton parent;
   Machine *machine;
-  Authority *authority;
+  const CallerAuthority *authority;
   Bridges *bridges;
   gboolean closed;
 };

@@ -75,6 +75,7 @@ update (Machine *machine, gpointer user_data)
   tombolo_machine_set_outer_aliases (skeleton, (const char *const *) aliases);
   tombolo_machine_set_exports (skeleton, machine_get_exports (machine, GUEST_BUS_SYSTEM));
   tombolo_machine_set_session_exports (skeleton, machine_get_exports (machine, GUEST_BUS_SESSION));
+  tombolo_machine_set_imports (skeleton, machine_get_imports (machine));
   update_link (skeleton, machine);
 }
 
@@ -287,7 +288,7 @@ machine_dbus_init (MachineDBus *face)
 }
 
 MachineDBus *
-machine_dbus_new (Machine *machine, Authority *authority, Bridges *bridges)
+machine_dbus_new (Machine *machine, const CallerAuthority *authority, Bridges *bridges)
 {
   MachineDBus *face = g_object_new (MACHINE_DBUS_TYPE, NULL);
 

@@ -21,6 +21,7 @@ struct _Machine
   char *agent_reason;
   GVariant *exports[N_GUEST_BUSES]; /* a{ss} */
   GStrv problems;                   /* what the bridge cannot do */
+  GVariant *imports;                /* a(ssss); NULL: none */
 
   /* One start, from its first step until everything is cleaned up; else NULL and 0. */
   MonitorKind monitor;

@@ -51,6 +51,7 @@ machine_dispose (GObject *object)
   for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     g_clear_pointer (&machine->exports[bus], g_variant_unref);
   g_clear_pointer (&machine->problems, g_strfreev);
+  g_clear_pointer (&machine->imports, g_variant_unref);
   g_clear_pointer (&machine->reason, g_free);
   g_clear_pointer (&machine->agent_reason, g_free);
   G_OBJECT_CLASS (machine_parent_class)->dispose (object);
@@ -257,6 +258,8 @@ void
 machine_set_agent (Machine *machine, AgentState state, const char *reason,
                    GVariant *const exports[N_GUEST_BUSES])
 {
+  if (state != AGENT_CONNECTED)
+    g_clear_pointer (&machine->imports, g_variant_unref);
   machine->agent_state = state;
   for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     {

@@ -62,6 +62,7 @@ GVariant *machine_get_exports (Machine *machine, GuestBus bus); /* a{ss} */
 const char *const *machine_get_problems (Machine *machine);     /* sentences */
 /* The aliases of its file that need a bus policy of their own. Free with g_strfreev(). */
 char **machine_get_outer_aliases (Machine *machine);
+GVariant *machine_get_imports (Machine *machine); /* a(ssss) */
 /* Of the start that runs; "" or 0 while none does. */
 const char *machine_get_invocation (Machine *machine);
 const char *machine_get_interface (Machine *machine);
@@ -98,6 +99,8 @@ void machine_adopt_async (Machine *machine, MonitorKind monitor, gboolean bridge
 gboolean machine_report (Machine *machine, AgentState state, const char *reason,
                          GVariant *const exports[N_GUEST_BUSES], GVariant *problems,
                          GError **error);
+/* `imports` is a(ssss), as the property has it. */
+gboolean machine_report_imports (Machine *machine, GVariant *imports, GError **error);
 /* The bridge that reported left the bus. */
 void machine_bridge_vanished (Machine *machine);
 

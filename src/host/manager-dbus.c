@@ -11,7 +11,7 @@
 struct ManagerDBus
 {
   Manager *manager;
-  Authority *authority;
+  const CallerAuthority *authority;
   Bridges *bridges;
   TomboloManager *skeleton;
   GDBusObjectManagerServer *objects;
@@ -169,8 +169,8 @@ on_removed (Manager *manager, Machine *machine, gpointer user_data)
 }
 
 ManagerDBus *
-manager_dbus_new (Manager *manager, GDBusConnection *bus, Authority *authority, Bridges *bridges,
-                  GError **error)
+manager_dbus_new (Manager *manager, GDBusConnection *bus, const CallerAuthority *authority,
+                  Bridges *bridges, GError **error)
 {
   g_autoptr (ManagerDBus) face = g_new0 (ManagerDBus, 1);
   g_autoptr (GList) machines = manager_list (manager);

@@ -4,13 +4,13 @@
 
 #include <gio/gio.h>
 
-#include "authority.h"
 #include "bridges.h"
+#include "caller.h"
 
 typedef struct ManagerDBus ManagerDBus;
 
 /* Exports the manager and its machines, those to come too. */
-ManagerDBus *manager_dbus_new (Manager *manager, GDBusConnection *bus, Authority *authority,
-                               Bridges *bridges, GError **error);
+ManagerDBus *manager_dbus_new (Manager *manager, GDBusConnection *bus,
+                               const CallerAuthority *authority, Bridges *bridges, GError **error);
 void manager_dbus_free (ManagerDBus *face);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ManagerDBus, manager_dbus_free)
