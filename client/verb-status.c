@@ -111,6 +111,28 @@ print_exports (const char *label, GVariant *exports)
 }
 
 static void
+print_imports (TomboloMachine *machine)
+{
+  GVariant *imports = tombolo_machine_get_imports (machine);
+  const char *label = _ ("Imports");
+  const char *as, *source, *name, *state;
+  GVariantIter iter;
+
+  if (imports == NULL)
+    return;
+
+  g_variant_iter_init (&iter, imports);
+  while (g_variant_iter_next (&iter, "(&s&s&s&s)", &as, &source, &name, &state))
+    {
+      g_autofree char *line = g_strdup_printf ("← %s@%s: %s", name, source, state);
+
+      print_line (label, as, COLOR_NONE);
+      print_line ("", line, g_str_equal (state, "refused") ? COLOR_BAD : COLOR_FAINT);
+      label = "";
+    }
+}
+
+static void
 print_machine (TomboloMachine *machine)
 {
   const char *interface = tombolo_machine_get_interface (machine);
@@ -131,6 +153,7 @@ print_machine (TomboloMachine *machine)
   print_problems (machine);
   print_exports (_ ("Exports"), tombolo_machine_get_exports (machine));
   print_exports (_ ("Of session"), tombolo_machine_get_session_exports (machine));
+  print_imports (machine);
 }
 
 static void

@@ -190,11 +190,12 @@ static const CallerOperations operations = {
 /* --- Who it is --- */
 
 static void
-on_known (uid_t uid, GArray *groups, void *user_data)
+on_known (uid_t uid, GArray *groups, const char *machine, void *user_data)
 {
   AliasCaller *self = user_data;
 
   caller_set_groups (self->caller, groups);
+  caller_set_machine (self->caller, machine);
   caller_set_uid (self->caller, uid);
 }
 
@@ -213,10 +214,20 @@ on_unknown (void *user_data)
   caller_disconnect (self->caller, "The host's bus does not say who calls and when it leaves.");
 }
 
+/* Nobody knows for which machine it speaks. */
+static void
+on_denied (void *user_data)
+{
+  AliasCaller *self = user_data;
+
+  caller_deny (self->caller);
+}
+
 static const BusPeerHandlers peer_handlers = {
   .known = on_known,
   .left = on_left,
   .unknown = on_unknown,
+  .denied = on_denied,
 };
 
 static AliasCaller *

@@ -12,6 +12,7 @@
 #include "channel-pool.h"
 #include "control.h"
 #include "descriptor.h"
+#include "imports.h"
 #include "limit.h"
 #include "report.h"
 #include "shells.h"
@@ -88,6 +89,7 @@ bridge_tunnel_up (Bridge *bridge, const OwnerTable exports[N_GUEST_BUSES])
     update_aliases (bridge, guest_bus, &exports[guest_bus]);
 
   update_spares (bridge);
+  imports_start (bridge->imports);
   refusals_set_state (bridge->refusals, "Connected");
   report_changed (bridge->report);
 }
@@ -112,6 +114,7 @@ bridge_tunnel_down (Bridge *bridge)
   for (guint i = 0; i < bridge->aliases->len; i++)
     alias_release (bridge->aliases->pdata[i]);
 
+  imports_stop (bridge->imports);
   broadcast_stop (bridge->broadcast);
   channel_pool_stop (bridge->pool, reason);
 
@@ -150,10 +153,16 @@ bridge_has_room (const Bridge *bridge)
   return bridge->callers.length < LIMIT_CALLERS_MACHINE;
 }
 
-ConnectionBudget *
-bridge_get_budget (Bridge *bridge, uid_t uid)
+static char *
+get_budget_key (uid_t uid, const char *machine)
 {
-  gpointer key = GUINT_TO_POINTER (uid);
+  return g_strdup_printf ("%u@%s", uid, machine != NULL ? machine : "");
+}
+
+ConnectionBudget *
+bridge_get_budget (Bridge *bridge, uid_t uid, const char *machine)
+{
+  g_autofree char *key = get_budget_key (uid, machine);
   ConnectionBudget *budget = g_hash_table_lookup (bridge->user_budgets, key);
 
   if (budget == NULL)
@@ -162,16 +171,18 @@ bridge_get_budget (Bridge *bridge, uid_t uid)
       budget->limit = LIMIT_HELD_USER;
       budget->descriptor_limit = LIMIT_HELD_DESCRIPTORS_USER;
       budget->parent = &bridge->budget;
-      g_hash_table_insert (bridge->user_budgets, key, budget);
+      g_hash_table_insert (bridge->user_budgets, g_steal_pointer (&key), budget);
     }
 
   return budget;
 }
 
 void
-bridge_drop_budget (Bridge *bridge, uid_t uid)
+bridge_drop_budget (Bridge *bridge, uid_t uid, const char *machine)
 {
-  g_hash_table_remove (bridge->user_budgets, GUINT_TO_POINTER (uid));
+  g_autofree char *key = get_budget_key (uid, machine);
+
+  g_hash_table_remove (bridge->user_budgets, key);
 }
 
 void
@@ -222,7 +233,7 @@ bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings, Tunnel
   bridge->authority = authority_new (bus);
   bridge->budget.limit = LIMIT_HELD_MACHINE;
   bridge->budget.descriptor_limit = LIMIT_HELD_DESCRIPTORS_MACHINE;
-  bridge->user_budgets = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  bridge->user_budgets = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   bridge->refusals = refusals_new (event, "Not connected");
   bridge->aliases = g_ptr_array_new_with_free_func ((GDestroyNotify) alias_free);
   for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
@@ -236,6 +247,7 @@ bridge_new (sd_event *event, sd_bus *bus, const BridgeSettings *settings, Tunnel
   /* Before the report, upon which tombolod may call: who that is has then been asked. */
   bridge->control = control_new (bridge);
   bridge->report = report_new (bridge);
+  bridge->imports = imports_new (bridge);
   r = open_sockets (bridge, listen_fds);
   if (r < 0 || bridge->report == NULL || bridge->control == NULL)
     {
@@ -263,6 +275,7 @@ bridge_free (Bridge *bridge)
   channel_pool_free (bridge->pool);
   shells_free (bridge->shells);
   streams_free (bridge->streams);
+  imports_free (bridge->imports);
   g_ptr_array_unref (bridge->aliases);
   tunnel_manager_free (bridge->tunnel);
   report_free (bridge->report);

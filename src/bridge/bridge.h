@@ -35,15 +35,16 @@ struct Bridge
   struct Shells *shells;
   struct Report *report;
   struct Streams *streams;
+  struct Imports *imports;
   GPtrArray *aliases; /* Alias */
   /* By unique name on the host's bus: AliasCaller. Who calls names of both buses is one of each. */
   GHashTable *alias_callers[N_GUEST_BUSES];
   GQueue stream_quotas;     /* StreamQuota */
   GQueue callers;           /* Caller, those of aliases and of the bus socket */
   unsigned n_calls;         /* of all callers, pending and queued */
-  size_t waiting_size;      /* of the queued ones */
+  size_t waiting_size;      /* of the queued ones, and of those out of the guest */
   ConnectionBudget budget;  /* of channels and of the bus socket's clients */
-  GHashTable *user_budgets; /* uid: ConnectionBudget, a part of it */
+  GHashTable *user_budgets; /* user and machine: ConnectionBudget, a part of it */
   Refusals *refusals;
   RateLimit complaints;
   RateLimit refused_calls;
@@ -70,10 +71,10 @@ bool bridge_is_from_bus (sd_bus_message *message);
 /* Whether there is room for one more caller. */
 bool bridge_has_room (const Bridge *bridge);
 
-/* One user's part of the budget: the same until bridge_drop_budget(), to be called when its last
- * caller is gone. */
-ConnectionBudget *bridge_get_budget (Bridge *bridge, uid_t uid);
-void bridge_drop_budget (Bridge *bridge, uid_t uid);
+/* One user's part of the budget, or where `machine` is not NULL that of its programs: the same
+ * until bridge_drop_budget(), to be called when its last caller is gone. */
+ConnectionBudget *bridge_get_budget (Bridge *bridge, uid_t uid, const char *machine);
+void bridge_drop_budget (Bridge *bridge, uid_t uid, const char *machine);
 
 /* Logs what somebody else did wrong, but not too often. `message_id` may be NULL. Text of the
  * guest's passes log_text() first. */

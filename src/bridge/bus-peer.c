@@ -3,9 +3,11 @@
 #include "bus-peer.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct BusPeer
 {
+  Bridge *bridge;
   char *name;
   const BusPeerHandlers *handlers;
   void *user_data;
@@ -83,21 +85,71 @@ read_credentials (sd_bus_message *message, uint32_t *ret_uid, GArray **ret_group
 }
 
 static int
+on_identified (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+{
+  BusPeer *peer = user_data;
+  const char *machine;
+
+  peer->question = sd_bus_slot_unref (peer->question);
+  if (sd_bus_message_is_method_error (message, NULL)
+      || sd_bus_message_read (message, "s", &machine) < 0
+      || strcmp (machine, peer->bridge->machine) == 0)
+    {
+      bridge_complain (peer->bridge, NULL,
+                       "For which machine a bridge calls could not be told, so it is refused.");
+      peer->handlers->denied (peer->user_data);
+    }
+  else
+    peer->handlers->known (getuid (), NULL, machine, peer->user_data);
+  return 0;
+}
+
+/* A connection of another bridge's speaks for a program in that one's guest; tombolod knows which
+ * bridge it is. Should it be away, nobody is let in. */
+static int
+identify (BusPeer *peer)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *message = NULL;
+  sd_bus *bus = peer->bridge->bus;
+  int r = sd_bus_message_new_method_call (bus, &message, TOMBOLO_BUS_NAME, TOMBOLO_ROOT_PATH,
+                                          TOMBOLO_BUS_NAME ".Bridge", "IdentifyCaller");
+
+  if (r >= 0)
+    r = sd_bus_message_set_auto_start (message, 0);
+  if (r >= 0)
+    r = sd_bus_message_append (message, "s", peer->name);
+  return r < 0 ? r : sd_bus_call_async (bus, &peer->question, message, on_identified, peer, 0);
+}
+
+/* Bridges share a user, which nobody else has. (One that is run as root, as tests do, has no user
+ * of its own, and what else runs as root is the host itself.) */
+static bool
+is_bridge (uid_t uid)
+{
+  return uid != 0 && uid == getuid ();
+}
+
+static int
 on_credentials (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   BusPeer *peer = user_data;
   GArray *groups = NULL;
   uint32_t uid;
 
+  bool found;
+
   peer->question = sd_bus_slot_unref (peer->question);
-  if (!sd_bus_message_is_method_error (message, NULL) && read_credentials (message, &uid, &groups))
+  found =
+      !sd_bus_message_is_method_error (message, NULL) && read_credentials (message, &uid, &groups);
+  if (found && !is_bridge (uid))
     {
-      peer->handlers->known (uid, groups, peer->user_data);
+      peer->handlers->known (uid, groups, NULL, peer->user_data);
       return 0;
     }
 
   g_clear_pointer (&groups, g_array_unref);
-  peer->handlers->unknown (peer->user_data);
+  if (!found || identify (peer) < 0)
+    peer->handlers->unknown (peer->user_data);
   return 0;
 }
 
@@ -111,6 +163,7 @@ bus_peer_new (Bridge *bridge, const char *name, const BusPeerHandlers *handlers,
   BusPeer *peer = g_new0 (BusPeer, 1);
   int r;
 
+  peer->bridge = bridge;
   peer->name = g_strdup (name);
   peer->handlers = handlers;
   peer->user_data = user_data;

@@ -11,12 +11,15 @@ typedef struct BusPeer BusPeer;
 typedef struct
 {
   /* Its user, and its groups (uint32_t), which the callee takes, or NULL where the bus does not
-   * tell. Once, unless one of the others comes first. */
-  void (*known) (uid_t uid, GArray *groups, void *user_data);
+   * tell; and where it is a program in another machine, whose bridge speaks for it, that machine,
+   * else NULL. Once, unless one of the others comes first. */
+  void (*known) (uid_t uid, GArray *groups, const char *machine, void *user_data);
   /* It left the bus, and its name is nobody's ever again. */
   void (*left) (void *user_data);
   /* The bus does not say who it is, or would not say when it leaves. */
   void (*unknown) (void *user_data);
+  /* Its user is the bridges', and for which other machine it speaks nobody can tell. */
+  void (*denied) (void *user_data);
 } BusPeerHandlers;
 
 /* The questions go out at once, before any that the caller asks polkit over the same connection: a

@@ -503,7 +503,8 @@ start (BusSocketClient *client, int fd, const AuthoritySubject *subject, GArray 
       return r;
     }
 
-  connection_set_budget (client->connection, bridge_get_budget (client->bridge, subject->uid));
+  connection_set_budget (client->connection,
+                         bridge_get_budget (client->bridge, subject->uid, NULL));
   connection_set_message_limit (client->connection, LIMIT_HELLO_SIZE);
   return sd_event_add_time_relative (client->bridge->event, &client->deadline, CLOCK_MONOTONIC,
                                      LIMIT_SASL_TIME_USEC, 0, on_deadline, client);

@@ -35,12 +35,6 @@ call_policy_resolve (const BridgeSettings *settings)
     resolve_rules (settings, settings->rules[guest_bus]);
 }
 
-bool
-call_policy_needs_caller (const BridgeSettings *settings, GuestBus guest_bus)
-{
-  return settings->rules[guest_bus]->len > 0;
-}
-
 CallRuleVerdict
 call_policy_decide (const BridgeSettings *settings, GuestBus guest_bus, const char *name,
                     const WireMessage *call, const CallRuleCaller *caller, guint *ret_line)

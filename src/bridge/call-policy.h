@@ -10,9 +10,6 @@
  * its rule, and everything denied or asked. */
 void call_policy_resolve (const BridgeSettings *settings);
 
-/* Whether somebody has to be known before a call of hers to that bus can be decided about. */
-bool call_policy_needs_caller (const BridgeSettings *settings, GuestBus guest_bus);
-
 /* CALL_RULE_ASK where no rule fits. `*ret_line` is that of the rule that decided, or 0. */
 CallRuleVerdict call_policy_decide (const BridgeSettings *settings, GuestBus guest_bus,
                                     const char *name, const WireMessage *call,

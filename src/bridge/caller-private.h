@@ -39,6 +39,7 @@ struct Caller
   AuthoritySubject subject;
   CallRuleCaller identity; /* as rules and the guest see it; complete once the uid is known */
   GArray *groups;          /* uint32_t, of `identity`; NULL: not known */
+  char *machine;           /* of `identity`; NULL: it is one of the host */
   const CallerOperations *operations;
   void *user_data;
   Channel *channel;

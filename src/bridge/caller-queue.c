@@ -144,13 +144,20 @@ caller_fail_queue (Caller *caller, const char *reason)
 
 /* --- Limits --- */
 
+/* All bridges are one user: what programs in a machine may have is that machine's. */
+static bool
+is_of_same_user (const Caller *a, const Caller *b)
+{
+  return a->subject.uid == b->subject.uid && g_strcmp0 (a->machine, b->machine) == 0;
+}
+
 static unsigned
-count_callers_of (const Bridge *bridge, uid_t uid)
+count_callers_like (const Caller *caller)
 {
   unsigned n = 0;
 
-  for (const GList *link = bridge->callers.head; link != NULL; link = link->next)
-    n += ((const Caller *) link->data)->subject.uid == uid;
+  for (const GList *link = caller->bridge->callers.head; link != NULL; link = link->next)
+    n += is_of_same_user (link->data, caller);
 
   return n;
 }
@@ -158,13 +165,13 @@ count_callers_of (const Bridge *bridge, uid_t uid)
 bool
 caller_is_last_of_user (const Caller *caller)
 {
-  return count_callers_of (caller->bridge, caller->subject.uid) == 0;
+  return count_callers_like (caller) == 0;
 }
 
 bool
 caller_is_over_limit (const Caller *caller)
 {
-  return count_callers_of (caller->bridge, caller->subject.uid) > LIMIT_CALLERS_USER;
+  return count_callers_like (caller) > LIMIT_CALLERS_USER;
 }
 
 void
@@ -190,7 +197,7 @@ is_over_share (const Caller *caller)
     return false;
 
   for (const GList *link = bridge->callers.head; link != NULL; link = link->next)
-    if (((const Caller *) link->data)->subject.uid == caller->subject.uid)
+    if (is_of_same_user (link->data, caller))
       n += get_n_calls (link->data);
 
   return n >= limit;
@@ -208,7 +215,7 @@ caller_has_room (const Caller *caller, const WireMessage *message)
     return false;
 
   for (const GList *link = bridge->callers.head; link != NULL; link = link->next)
-    if (((const Caller *) link->data)->subject.uid == caller->subject.uid)
+    if (is_of_same_user (link->data, caller))
       of_user += ((const Caller *) link->data)->waiting_size;
 
   return of_user <= LIMIT_WAITING_USER;

@@ -149,7 +149,8 @@ adopt_channel (Caller *caller, Channel *channel)
   caller->channel = channel;
   caller->identity.uid = caller->subject.uid;
   channel_set_caller (channel, &caller->identity);
-  channel_set_budget (channel, bridge_get_budget (caller->bridge, caller->subject.uid));
+  channel_set_budget (
+      channel, bridge_get_budget (caller->bridge, caller->subject.uid, caller->identity.machine));
   channel_set_handlers (channel, &channel_handlers, caller);
 }
 
@@ -217,9 +218,10 @@ log_refusal (Caller *caller, const Call *call, guint line)
 
   if (rate_limit_pass (&caller->bridge->refused_calls))
     log_message (LOG_LEVEL_INFO, caller->bridge->machine, LOG_ID_CALL_REFUSED,
-                 "A call of %s.%s on %s was refused%s (user %u).",
+                 "A call of %s.%s on %s was refused%s (user %u%s%s).",
                  header->interface != NULL ? header->interface : "", header->member, call->name,
-                 rule, caller->subject.uid);
+                 rule, caller->subject.uid, caller->machine != NULL ? ", machine " : "",
+                 caller->machine != NULL ? caller->machine : "");
 }
 
 static void
@@ -227,6 +229,10 @@ refuse (Caller *caller, const Call *call, AuthorityVerdict verdict)
 {
   const WireHeader *header = &call->message.header;
   const char *machine = caller->bridge->machine;
+
+  /* Nobody in a guest can be asked. */
+  if (verdict == AUTHORITY_CHALLENGE && caller->machine != NULL)
+    verdict = AUTHORITY_DENIED;
 
   log_refusal (caller, call, 0);
   switch (verdict)
@@ -275,18 +281,27 @@ static void
 authorise (Caller *caller, Call *call)
 {
   const WireHeader *header = &call->message.header;
-  const char *const details[] = { "machine",   caller->bridge->machine,
-                                  "bus",       guest_bus_to_string (caller->guest_bus),
-                                  "name",      call->name,
-                                  "path",      header->path,
-                                  "interface", header->interface != NULL ? header->interface : "",
-                                  "member",    header->member,
+  const char *machine = caller->identity.machine;
+  const char *const details[] = { "machine",
+                                  caller->bridge->machine,
+                                  "bus",
+                                  guest_bus_to_string (caller->guest_bus),
+                                  "name",
+                                  call->name,
+                                  "path",
+                                  header->path,
+                                  "interface",
+                                  header->interface != NULL ? header->interface : "",
+                                  "member",
+                                  header->member,
+                                  machine != NULL ? "caller-machine" : NULL,
+                                  machine,
                                   NULL };
   const AuthorityRequest request = {
     .subject = caller->subject,
     .action = CALL_GUEST_ACTION,
     .details = details,
-    .interactive = (header->flags & WIRE_ALLOW_INTERACTIVE_AUTHORIZATION) != 0
+    .interactive = machine == NULL && (header->flags & WIRE_ALLOW_INTERACTIVE_AUTHORIZATION) != 0
   };
   AuthorityVerdict verdict = AUTHORITY_DENIED;
   int r = authority_check (caller->bridge->authority, &request, on_verdict, caller, &verdict,
@@ -407,8 +422,8 @@ advance (Caller *caller, Call *call)
 
   if (call->stage == CALL_NEW)
     {
-      if (!is_known (caller)
-          && call_policy_needs_caller (caller->bridge->settings, caller->guest_bus))
+      /* Rules and polkit want to know for whom it speaks. */
+      if (!is_known (caller))
         return false;
       decide (caller, call);
     }
@@ -523,12 +538,13 @@ caller_free (Caller *caller)
   channel_free (caller->channel);
   call_map_clear (&caller->callbacks);
   if (caller_is_last_of_user (caller))
-    bridge_drop_budget (caller->bridge, caller->subject.uid);
+    bridge_drop_budget (caller->bridge, caller->subject.uid, caller->identity.machine);
   if (caller->subject.bus_name != NULL)
     authority_forget (caller->bridge->authority, caller->subject.bus_name);
   stream_quota_unref (caller->quota);
   g_hash_table_unref (caller->pending);
   g_clear_pointer (&caller->groups, g_array_unref);
+  g_free (caller->machine);
   g_free (caller);
 }
 
@@ -559,6 +575,30 @@ caller_set_groups (Caller *caller, GArray *groups)
   caller->groups = groups;
   caller->identity.n_groups = groups != NULL ? groups->len : 0;
   caller->identity.groups = groups == NULL ? NULL : groups->len > 0 ? (void *) groups->data : &none;
+}
+
+void
+caller_set_machine (Caller *caller, const char *machine)
+{
+  g_free (caller->machine);
+  caller->machine = g_strdup (machine);
+  caller->identity.machine = caller->machine;
+}
+
+void
+caller_deny (Caller *caller)
+{
+  for (; caller->queue.head != NULL; caller_drop_head (caller))
+    {
+      const Call *call = caller->queue.head->data;
+
+      log_refusal (caller, call, 0);
+      caller_fail (caller, call->origin, &call->message.header, TOMBOLO_ERROR_ACCESS_DENIED,
+                   "For which machine you call cannot be told, so you may not call machine “%s”.",
+                   caller->bridge->machine);
+    }
+
+  finish (caller);
 }
 
 void

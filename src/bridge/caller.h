@@ -48,6 +48,12 @@ bool caller_is_waiting (const Caller *caller);
 /* The groups (uint32_t) of the caller's user, which it takes, or NULL where nobody can tell. */
 void caller_set_groups (Caller *caller, GArray *groups);
 
+/* The caller is a program in that machine, and none of the host's; told before the uid. */
+void caller_set_machine (Caller *caller, const char *machine);
+
+/* Who the caller is cannot be told: what waits is refused. May free the caller. */
+void caller_deny (Caller *caller);
+
 /* Who the caller is was not known yet (caller_new() with uid -1), and is now, its groups told
  * before: until then no rule decides about it, and no channel is taken. */
 void caller_set_uid (Caller *caller, uid_t uid);

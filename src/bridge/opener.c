@@ -115,11 +115,33 @@ serve (Opener *opener, sd_bus_message *call, GuestBus guest_bus, int fd)
 
 /* --- Who it is --- */
 
+/* A bus does not cross into a machine, nor does a bridge need one. */
 static void
-on_known (uid_t uid, GArray *groups, void *user_data)
+on_denied (void *user_data)
 {
   Opener *opener = user_data;
   Waiting *waiting;
+
+  while ((waiting = g_queue_pop_head (&opener->waiting)) != NULL)
+    {
+      refuse (waiting->call, TOMBOLO_ERROR_ACCESS_DENIED,
+              "Programs in machines do not open buses of others.");
+      waiting_free (waiting);
+    }
+  end_if_over (opener);
+}
+
+static void
+on_known (uid_t uid, GArray *groups, const char *machine, void *user_data)
+{
+  Opener *opener = user_data;
+  Waiting *waiting;
+
+  if (machine != NULL)
+    {
+      on_denied (opener);
+      return;
+    }
 
   opener->known = true;
   opener->uid = uid;
@@ -156,6 +178,7 @@ static const BusPeerHandlers peer_handlers = {
   .known = on_known,
   .left = on_left,
   .unknown = on_unknown,
+  .denied = on_denied,
 };
 
 /* --- Life --- */

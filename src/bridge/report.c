@@ -7,6 +7,7 @@
 
 #include "alias.h"
 #include "backoff.h"
+#include "imports.h"
 #include "limit.h"
 #include "tunnel-manager.h"
 
@@ -19,6 +20,7 @@ struct Report
   sd_event_source *later;
   sd_bus_slot *watch;
   sd_bus_slot *call;
+  sd_bus_slot *imports_call;
   sd_event_source *again; /* waits to send it once more */
   TunnelBackoff backoff;
   RateLimit failures;
@@ -109,7 +111,6 @@ on_reported (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
   Report *report = user_data;
   const sd_bus_error *error = sd_bus_message_get_error (reply);
 
-  report->call = sd_bus_slot_unref (report->call);
   if (error != NULL)
     {
       g_autofree char *text =
@@ -125,18 +126,42 @@ on_reported (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
   return 0;
 }
 
+/* The bridge does not start tombolod: that would undo its stop. */
+static int
+new_call (Report *report, const char *member, sd_bus_message **ret_message)
+{
+  int r = sd_bus_message_new_method_call (report->bridge->bus, ret_message, TOMBOLO_BUS_NAME,
+                                          TOMBOLO_ROOT_PATH, "org.tombolo.Host1.Bridge", member);
+
+  return r < 0 ? r : sd_bus_message_set_auto_start (*ret_message, 0);
+}
+
+static int
+send_imports (Report *report)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *message = NULL;
+  Bridge *bridge = report->bridge;
+  int r = new_call (report, "ReportImports", &message);
+
+  if (r >= 0)
+    r = sd_bus_message_append (message, "s", bridge->machine);
+  if (r >= 0)
+    r = imports_append (bridge->imports, message);
+  if (r < 0)
+    return r;
+
+  report->imports_call = sd_bus_slot_unref (report->imports_call);
+  return sd_bus_call_async (bridge->bus, &report->imports_call, message, on_reported, report, 0);
+}
+
 static int
 send_report (Report *report)
 {
   __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *message = NULL;
   Bridge *bridge = report->bridge;
   bool up = tunnel_manager_is_up (bridge->tunnel);
-  int r = sd_bus_message_new_method_call (bridge->bus, &message, TOMBOLO_BUS_NAME,
-                                          TOMBOLO_ROOT_PATH, "org.tombolo.Host1.Bridge", "Report");
+  int r = new_call (report, "Report", &message);
 
-  /* The bridge does not start tombolod: that would undo its stop. */
-  if (r >= 0)
-    r = sd_bus_message_set_auto_start (message, 0);
   if (r >= 0)
     r = sd_bus_message_append (message, "sss", bridge->machine, up ? "connected" : "connecting",
                                tunnel_manager_get_reason (bridge->tunnel));
@@ -149,7 +174,10 @@ send_report (Report *report)
 
   /* An older report's answer does not matter any more. */
   report->call = sd_bus_slot_unref (report->call);
-  return sd_bus_call_async (bridge->bus, &report->call, message, on_reported, report, 0);
+  r = sd_bus_call_async (bridge->bus, &report->call, message, on_reported, report, 0);
+  if (r >= 0 && up && imports_get_n_entries (bridge->imports) > 0)
+    r = send_imports (report);
+  return r;
 }
 
 static int
@@ -219,5 +247,6 @@ report_free (Report *report)
   sd_event_source_disable_unref (report->again);
   sd_bus_slot_unref (report->watch);
   sd_bus_slot_unref (report->call);
+  sd_bus_slot_unref (report->imports_call);
   g_free (report);
 }

@@ -10,6 +10,7 @@
 #include "body.h"
 #include "connection.h"
 #include "discovery.h"
+#include "imports.h"
 #include "limit.h"
 #include "report.h"
 #include "shells.h"
@@ -258,7 +259,8 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
 
   if (!manager->up)
     take_subscription (manager, message);
-  else if (!shells_take_message (manager->bridge->shells, message, &problem))
+  else if (!imports_take_message (manager->bridge->imports, message, &problem)
+           && !shells_take_message (manager->bridge->shells, message, &problem))
     take_change (manager, message);
   else if (problem != NULL)
     fail_misbehaved (manager, problem);

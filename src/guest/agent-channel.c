@@ -79,6 +79,26 @@ answer_subscribe (AgentChannel *channel, const WireHeader *call)
   wire_writer_free (body);
 }
 
+/* Whether the call is about imports, and was taken. */
+static bool
+take_import_call (AgentChannel *channel, const WireMessage *call)
+{
+  Imports *imports = agent_get_imports (channel->agent);
+  WireHeader header = { .type = WIRE_METHOD_RETURN,
+                        .reply_serial = call->header.serial,
+                        .signature = "as" };
+  WireWriter *refused;
+
+  if (imports_change (imports, call))
+    return true;
+  if (!imports_set (imports, call, &refused))
+    return false;
+
+  send (channel, &header, refused);
+  wire_writer_free (refused);
+  return true;
+}
+
 static void
 on_message (Connection *connection, const WireMessage *message, void *user_data)
 {
@@ -94,7 +114,8 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
            && strcmp (header->member, "Subscribe") == 0 && header->signature[0] == '\0')
     answer_subscribe (channel, header);
   else if (g_strcmp0 (header->interface, AGENT_INTERFACE) != 0
-           || !agent_shells_take_call (channel->shells, message))
+           || (!take_import_call (channel, message)
+               && !agent_shells_take_call (channel->shells, message)))
     connection_send_error (connection, header, next_serial (channel), NULL, NULL,
                            "org.freedesktop.DBus.Error.UnknownMethod",
                            "This agent does not know that method.");
@@ -176,6 +197,21 @@ agent_channel_send_change (AgentChannel *channel, GuestBus bus, const OwnerEntry
 
   body = wire_writer_new ();
   write_export (body, bus, entry);
+  send (channel, &header, body);
+  wire_writer_free (body);
+}
+
+void
+agent_channel_send_import_caller (AgentChannel *channel, uint32_t id)
+{
+  WireHeader header = { .type = WIRE_SIGNAL,
+                        .path = AGENT_PATH,
+                        .interface = AGENT_INTERFACE,
+                        .member = "ImportCaller",
+                        .signature = "u" };
+  WireWriter *body = wire_writer_new ();
+
+  wire_writer_uint32 (body, id);
   send (channel, &header, body);
   wire_writer_free (body);
 }

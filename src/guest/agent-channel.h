@@ -4,7 +4,7 @@
  *   Subscribe () -> (s version, a(sssb) exports: bus, name, owner or "", activatable)
  *   signal ExportChanged (s bus, s name, s owner, b activatable), from then on
  *
- * The bus is “system” or “session”.
+ * and what imports.h tells of imports. The bus is “system” or “session”.
  */
 #pragma once
 
@@ -20,6 +20,7 @@ AgentChannel *agent_channel_new (Agent *agent, Stream *stream,
 void agent_channel_free (AgentChannel *channel);
 
 void agent_channel_send_change (AgentChannel *channel, GuestBus bus, const OwnerEntry *entry);
+void agent_channel_send_import_caller (AgentChannel *channel, uint32_t id);
 
 /* Answers a call that had to wait; the body stays the caller's. */
 void agent_channel_reply (AgentChannel *channel, uint32_t serial, const char *signature,

@@ -23,6 +23,7 @@ struct Agent
   char *bus_path;
   SessionLink *session; /* NULL: none is exported */
   Exports *exports[N_GUEST_BUSES];
+  Imports *imports;
   TunnelListener *listener;
   GHashTable *channels; /* GuestChannel, a set */
   AgentChannel *control;
@@ -42,6 +43,7 @@ on_control_closed (AgentChannel *channel, Agent *agent)
 {
   log_notice (NULL, "The host's bridge is gone.");
   refusals_set_state (agent->refusals, "Not connected");
+  imports_clear (agent->imports);
   g_clear_pointer (&agent->control, agent_channel_free);
   guest_streams_close (agent->streams);
 }
@@ -68,6 +70,7 @@ add_channel (Agent *agent, Stream *stream)
 static void
 replace_control (Agent *agent, Stream *stream)
 {
+  imports_clear (agent->imports);
   g_clear_pointer (&agent->control, agent_channel_free);
   guest_streams_close (agent->streams);
   agent->control = agent_channel_new (agent, stream, on_control_closed);
@@ -148,6 +151,24 @@ open_session (Agent *agent, const char *directory, uid_t user)
     log_error (NULL, "No session bus is exported: %s", error->message);
 }
 
+static void
+call_import (uint32_t id, void *user_data)
+{
+  Agent *agent = user_data;
+
+  if (agent->control != NULL)
+    agent_channel_send_import_caller (agent->control, id);
+}
+
+static void
+complain_of_import (const char *what, void *user_data)
+{
+  agent_complain (user_data, "%s", what);
+}
+
+static const ImportsOperations imports_operations = { .call = call_import,
+                                                      .complain = complain_of_import };
+
 int
 agent_new (sd_event *event, const Identity *identity, int interface_index,
            const GuestPolicy *policy, const char *bus_path, const char *session_directory,
@@ -185,6 +206,7 @@ agent_new (sd_event *event, const Identity *identity, int interface_index,
   agent->exports[GUEST_BUS_SESSION] =
       exports_new (event, GUEST_BUS_SESSION, NULL, agent->session,
                    agent_get_names (agent, GUEST_BUS_SESSION), on_export_changed, agent);
+  agent->imports = imports_new (event, bus_path, policy, &imports_operations, agent);
   *ret_agent = agent;
   return 0;
 }
@@ -199,6 +221,7 @@ agent_free (Agent *agent)
   agent_channel_free (agent->control);
   g_hash_table_unref (agent->channels);
   guest_streams_free (agent->streams);
+  imports_free (agent->imports);
   for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
     exports_free (agent->exports[bus]);
   session_link_free (agent->session);
@@ -248,6 +271,12 @@ const GPtrArray *
 agent_get_rules (const Agent *agent, GuestBus bus)
 {
   return agent->policy->buses[bus].rules;
+}
+
+Imports *
+agent_get_imports (const Agent *agent)
+{
+  return agent->imports;
 }
 
 void

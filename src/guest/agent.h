@@ -6,6 +6,7 @@
 
 #include "exports.h"
 #include "identity.h"
+#include "imports.h"
 #include "policy.h"
 #include "rate-limit.h"
 
@@ -36,5 +37,6 @@ const char *const *agent_get_names (const Agent *agent, GuestBus bus);
 const OwnerTable *agent_get_exports (const Agent *agent, GuestBus bus);
 const GPtrArray *agent_get_rules (const Agent *agent, GuestBus bus); /* CallRule */
 GuestStreams *agent_get_streams (Agent *agent);
+Imports *agent_get_imports (const Agent *agent);
 /* Logs what the host's end, or a service, did against the rules; not too often. */
 void agent_complain (Agent *agent, const char *format, ...) G_GNUC_PRINTF (2, 3);

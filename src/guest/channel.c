@@ -530,6 +530,41 @@ static const BusClientHandlers bus_handlers = {
   .refused = on_bus_refused,
 };
 
+/* A channel that begins with AcceptImport (u id) is for a program in the guest that calls imported
+ * names: its connection changes hands. False: it is not that. */
+static bool
+accept_import (GuestChannel *channel, const WireMessage *message)
+{
+  const WireHeader reply = { .byte_order = wire_native_byte_order (),
+                             .type = WIRE_METHOD_RETURN,
+                             .flags = WIRE_NO_REPLY_EXPECTED,
+                             .serial = next_serial (channel),
+                             .reply_serial = message->header.serial,
+                             .signature = "" };
+  Imports *imports = agent_get_imports (channel->agent);
+  Connection *host = channel->host;
+  WireReader reader;
+  uint32_t id;
+
+  wire_reader_init (&reader, message);
+  if (g_strcmp0 (message->header.interface, AGENT_CHANNEL_INTERFACE) != 0
+      || strcmp (message->header.member, "AcceptImport") != 0
+      || strcmp (message->header.signature, "u") != 0 || !wire_reader_uint32 (&reader, &id))
+    return false;
+
+  if (imports_accept (imports, id, host))
+    {
+      channel->host = NULL;
+      connection_send (host, &reply, NULL, 0);
+      imports_send_waiting (imports, id);
+    }
+  else
+    send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_CANCELLED),
+                "The program has left.");
+  channel_close (channel);
+  return true;
+}
+
 static void
 refuse_open (GuestChannel *channel, const WireHeader *call, TomboloError code, const char *text)
 {
@@ -604,6 +639,8 @@ take_open (GuestChannel *channel, const WireMessage *message)
   const WireHeader *header = &message->header;
   const char *const *names;
 
+  if (accept_import (channel, message))
+    return;
   if (!read_open (message, &channel->kind))
     {
       refuse_open (channel, header, TOMBOLO_ERROR_NOT_SUPPORTED,

@@ -10,6 +10,7 @@
 #include "account.h"
 #include "agent.h"
 #include "bus-client.h"
+#include "bus-policy.h"
 #include "config.h"
 #include "credential.h"
 #include "event-loop.h"
@@ -167,12 +168,31 @@ test_call (const char *policy_path, GuestBus bus, const char *const *words)
   return verdict == CALL_RULE_ALLOW ? EXIT_SUCCESS : EXIT_DENY;
 }
 
+/* For an administrator, who reads what is wrong. */
+static int
+print_bus_policy (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GuestPolicy) policy = guest_policy_load (path, &error);
+  g_autofree char *text = NULL;
+
+  if (policy == NULL)
+    {
+      fprintf (stderr, "tombolo-guestd: %s\n", error->message);
+      return EXIT_FAILURE;
+    }
+
+  text = bus_policy_format ((const char *const *) policy->imports);
+  fputs (text, stdout);
+  return EXIT_SUCCESS;
+}
+
 int
 main (int argc, char **argv)
 {
   g_autofree char *policy_path = NULL;
   g_auto (GStrv) words = NULL;
-  gboolean prepare = FALSE, version = FALSE, test = FALSE, session = FALSE;
+  gboolean prepare = FALSE, print_policy = FALSE, version = FALSE, test = FALSE, session = FALSE;
   const GOptionEntry entries[] = {
     { "prepare-link", 0, 0, G_OPTION_ARG_NONE, &prepare,
       "Set the control link's interface up and exit (needs CAP_NET_ADMIN)", NULL },
@@ -182,6 +202,8 @@ main (int argc, char **argv)
       "Say which rule decides about a call: CALLER NAME PATH INTERFACE METHOD [ARGUMENT…]", NULL },
     { "session", 0, 0, G_OPTION_ARG_NONE, &session,
       "With --test-call: about a call to the session bus", NULL },
+    { "bus-policy", 0, 0, G_OPTION_ARG_NONE, &print_policy,
+      "Print the bus policy that the imports need and exit", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &words, NULL, NULL },
     { NULL },
@@ -211,6 +233,9 @@ main (int argc, char **argv)
       fputs ("tombolo-guestd: Arguments are for --test-call only.\n", stderr);
       return EXIT_FAILURE;
     }
+
+  if (print_policy)
+    return print_bus_policy (policy_path != NULL ? policy_path : POLICY_FILE);
 
   log_open ("tombolo-guestd", LOG_LEVEL_INFO);
 

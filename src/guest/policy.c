@@ -17,6 +17,7 @@ typedef struct
 {
   GuestPolicy *policy;
   GPtrArray *names[N_GUEST_BUSES];
+  GPtrArray *imports;
   guint session_line; /* the first of Session=; 0: none */
   const char *group;  /* NULL: none yet */
 } Reading;
@@ -34,6 +35,7 @@ guest_policy_free (GuestPolicy *policy)
     }
   g_free (policy->user);
   g_ptr_array_unref (policy->shell_users);
+  g_strfreev (policy->imports);
   g_free (policy);
 }
 
@@ -48,28 +50,42 @@ guest_policy_new_empty (void)
       policy->buses[bus].rules = g_ptr_array_new_with_free_func ((GDestroyNotify) call_rule_free);
     }
   policy->shell_users = g_ptr_array_new_with_free_func (g_free);
+  policy->imports = g_new0 (char *, 1);
   return policy;
 }
 
-/* NULL where the name is good, else what is wrong and what to do. */
-static const char *
-name_problem (const Reading *reading, GuestBus bus, const char *name)
+static bool
+has_name (const GPtrArray *names, const char *name)
 {
-  const GPtrArray *names = reading->names[bus];
-  guint n_names = reading->names[GUEST_BUS_SYSTEM]->len + reading->names[GUEST_BUS_SESSION]->len;
+  return g_ptr_array_find_with_equal_func ((GPtrArray *) names, name, g_str_equal, NULL);
+}
 
+/* NULL where the name is good beside `names`, else what is wrong and what to do. What the guest has
+ * from its host, `others`, it does not offer it, so that no call goes in circles. */
+static const char *
+name_problem (const GPtrArray *names, const GPtrArray *others, const char *name)
+{
   if (!wire_bus_name_is_valid (name) || wire_bus_name_is_unique (name))
     return "is no well-known bus name; write whole names such as org.freedesktop.hostname1";
   if (g_str_equal (name, BUS_DRIVER_NAME))
     return "is the bus itself, which is always there; remove it";
-  if (n_names == LIMIT_EXPORTED_NAMES)
-    return "is one name too many: at most 64 can be exported; remove some";
-
-  for (guint i = 0; i < names->len; i++)
-    if (g_str_equal (names->pdata[i], name))
-      return "is there twice; remove one";
+  if (has_name (names, name))
+    return "is there twice; remove one";
+  if (others != NULL && has_name (others, name))
+    return "is both exported and imported; remove one";
 
   return NULL;
+}
+
+static const char *
+export_problem (const Reading *reading, GuestBus bus, const char *name)
+{
+  if (reading->names[GUEST_BUS_SYSTEM]->len + reading->names[GUEST_BUS_SESSION]->len
+      == LIMIT_EXPORTED_NAMES)
+    return "is one name too many: at most 64 can be exported; remove some";
+
+  return name_problem (reading->names[bus], bus == GUEST_BUS_SYSTEM ? reading->imports : NULL,
+                       name);
 }
 
 static gboolean
@@ -83,13 +99,36 @@ take_names (const MachineFileReader *reader, Reading *reading, GuestBus bus, GEr
 
       if (words[i][0] == '\0')
         continue;
-      problem = name_problem (reading, bus, words[i]);
+      problem = export_problem (reading, bus, words[i]);
       if (problem != NULL)
         return machine_file_fault (error, reader->file, reader->line, "“%.*s” %s.",
                                    LIMIT_NAME_LENGTH, words[i], problem);
       g_ptr_array_add (reading->names[bus], g_strdup (words[i]));
       if (bus == GUEST_BUS_SESSION && reading->session_line == 0)
         reading->session_line = reader->line;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+take_imports (const MachineFileReader *reader, Reading *reading, GuestBus bus, GError **error)
+{
+  g_auto (GStrv) words = g_strsplit_set (reader->value, " \t", -1);
+
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      const char *problem;
+
+      if (words[i][0] == '\0')
+        continue;
+      problem = reading->imports->len == LIMIT_IMPORTED_NAMES
+                    ? "is one name too many: at most 64 can be imported; remove some"
+                    : name_problem (reading->imports, reading->names[bus], words[i]);
+      if (problem != NULL)
+        return machine_file_fault (error, reader->file, reader->line, "“%.*s” %s.",
+                                   LIMIT_NAME_LENGTH, words[i], problem);
+      g_ptr_array_add (reading->imports, g_strdup (words[i]));
     }
 
   return TRUE;
@@ -207,6 +246,7 @@ static const struct
   { "Call", "Rule", take_rule, GUEST_BUS_SYSTEM },
   { "Call", "SessionRule", take_rule, GUEST_BUS_SESSION },
   { "Shell", "User", take_shell_users, GUEST_BUS_SYSTEM },
+  { "Import", "System", take_imports, GUEST_BUS_SYSTEM },
 };
 
 static gboolean
@@ -220,7 +260,8 @@ take_group (const MachineFileReader *reader, Reading *reading, GError **error)
       }
 
   return machine_file_fault (error, reader->file, reader->line,
-                             "Group [%s] is not known; there are [Export], [Call] and [Shell].",
+                             "Group [%s] is not known; there are [Export], [Call], [Shell] and "
+                             "[Import].",
                              reader->name);
 }
 
@@ -228,9 +269,11 @@ static gboolean
 take_entry (const MachineFileReader *reader, Reading *reading, GError **error)
 {
   if (reading->group == NULL)
-    return machine_file_fault (error, reader->file, reader->line,
-                               "“%s=” stands before any group; write [Export] or [Call] above it.",
-                               reader->name);
+    return machine_file_fault (
+        error, reader->file, reader->line,
+        "“%s=” stands before any group; write [Export], [Call] or [Import] above "
+        "it.",
+        reader->name);
 
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (g_str_equal (keys[i].group, reading->group) && g_str_equal (keys[i].key, reader->name))
@@ -276,6 +319,7 @@ guest_policy_from_text (const char *text, gsize size, const char *file, GError *
 
   for (guint bus = 0; bus < N_GUEST_BUSES; bus++)
     reading.names[bus] = g_ptr_array_new_with_free_func (g_free);
+  reading.imports = g_ptr_array_new_with_free_func (g_free);
   good = read_items (&reader, &reading, error);
   for (guint bus = 0; bus < N_GUEST_BUSES; bus++)
     {
@@ -283,6 +327,9 @@ guest_policy_from_text (const char *text, gsize size, const char *file, GError *
       g_ptr_array_add (reading.names[bus], NULL);
       policy->buses[bus].names = (char **) g_ptr_array_free (reading.names[bus], FALSE);
     }
+  g_strfreev (policy->imports);
+  g_ptr_array_add (reading.imports, NULL);
+  policy->imports = (char **) g_ptr_array_free (reading.imports, FALSE);
 
   return good ? g_steal_pointer (&policy) : NULL;
 }

@@ -12,6 +12,8 @@
  *   SessionRule=allow org.mpris.MediaPlayer2.player
  *   [Shell]
  *   User=alice
+ *   [Import]
+ *   System=org.freedesktop.NetworkManager
  */
 #pragma once
 
@@ -32,6 +34,7 @@ typedef struct
   GuestBusPolicy buses[N_GUEST_BUSES];
   char *user; /* whose session bus it is, by name or number and never root; NULL: nobody's */
   GPtrArray *shell_users; /* char: as whom the host may open a terminal, by name */
+  char **imports; /* names that the host may own on the system bus, at most LIMIT_IMPORTED_NAMES */
 } GuestPolicy;
 
 void guest_policy_free (GuestPolicy *policy);

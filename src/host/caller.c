@@ -17,6 +17,7 @@ typedef struct
   CallerAllowed allowed;
   char *machine; /* the detail; NULL: none */
   uid_t uid;     /* of the caller */
+  bool in_guest; /* it is a program there, and nobody can be asked */
 } Question;
 
 void
@@ -66,7 +67,10 @@ answer_question (Question *question, AuthorityVerdict verdict)
 static void
 on_verdict (AuthorityVerdict verdict, void *user_data)
 {
-  answer_question (user_data, verdict);
+  Question *question = user_data;
+
+  answer_question (question, question->in_guest && verdict == AUTHORITY_CHALLENGE ? AUTHORITY_DENIED
+                                                                                  : verdict);
 }
 
 /* What the row says is a detail, too; safe to show, for polkit's agents do. */
@@ -119,7 +123,8 @@ ask_polkit (Question *question, const char *caller_machine)
     {
       details[n++] = "caller-machine";
       details[n++] = caller_machine;
-      request.interactive = false; /* nobody in a guest can be asked */
+      request.interactive = false;
+      question->in_guest = true;
     }
 
   r = authority_check (question->authority->authority, &request, on_verdict, question, &verdict,

@@ -43,6 +43,21 @@ is_service_name (const char *text)
   return g_dbus_is_name (text) && !g_dbus_is_unique_name (text) && !g_str_equal (text, BUS_NAME);
 }
 
+/* Whether tombolo owns the name on the host's bus for a machine. */
+static gboolean
+is_of_machine (const char *name)
+{
+  for (GuestBus bus = 0; bus < N_GUEST_BUSES; bus++)
+    {
+      g_autofree char *prefix = g_strconcat (guest_bus_to_prefix (bus), ".", NULL);
+
+      if (g_str_equal (name, guest_bus_to_prefix (bus)) || g_str_has_prefix (name, prefix))
+        return TRUE;
+    }
+
+  return FALSE;
+}
+
 /* NULL where the source is good for the name, else what is wrong. */
 static const char *
 source_problem (const MachineImport *import)
@@ -50,10 +65,9 @@ source_problem (const MachineImport *import)
   g_autofree char *name = NULL;
 
   if (machine_import_is_of_host (import))
-    return g_str_equal (import->name, TOMBOLO_GUEST_PREFIX)
-                   || g_str_has_prefix (import->name, TOMBOLO_GUEST_PREFIX ".")
-               ? "that name stands for another machine's; write the machine's own name for it "
-                 "behind “@”."
+    return is_of_machine (import->name)
+               ? "that name stands for another machine's; write the name that it has there, and "
+                 "the machine behind “@”."
                : NULL;
 
   if (!machine_name_validate (import->source, NULL))

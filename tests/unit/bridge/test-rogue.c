@@ -334,10 +334,153 @@ open_no_shell (Connection *connection, const WireMessage *message)
                 body);
 }
 
+/* --- Imports --- */
+
+static const char *import_lie;        /* the member that asked for it */
+static char import_result[256] = "-"; /* what came of it: an error's name, “reply”, “closed” */
+static Connection *import_channel;
+
+static void
+send_import_caller (uint32_t id)
+{
+  WireWriter *body = wire_writer_new ();
+
+  wire_writer_uint32 (body, id);
+  send_message (agent,
+                (WireHeader){ .type = WIRE_SIGNAL,
+                              .path = "/org/tombolo/Agent1",
+                              .interface = "org.tombolo.Agent1",
+                              .member = "ImportCaller",
+                              .signature = "u" },
+                body);
+}
+
+/* Asks the bridge for a channel, or for very many, to lie on. */
+static void
+begin_import (Connection *connection, const WireHeader *call)
+{
+  static const char *const lies[] = { "ImportFlood",   "ImportUnknown", "ImportDriver",
+                                      "ImportForged",  "ImportReply",   "ImportSignal",
+                                      "ImportSerial",  "ImportGarbage", "ImportDescriptor",
+                                      "ImportBridge1", "ImportHonest" };
+
+  g_strlcpy (import_result, "-", sizeof import_result);
+  for (gsize i = 0; i < G_N_ELEMENTS (lies); i++)
+    if (g_str_equal (lies[i], call->member))
+      import_lie = lies[i];
+  for (uint32_t id = 1; id <= (g_str_equal (import_lie, "ImportFlood") ? 1000 : 1); id++)
+    send_import_caller (id);
+  send_reply (connection, call->serial);
+}
+
+static void
+send_import_call (Connection *connection, const char *destination, WireHeader header)
+{
+  header.type = header.type != 0 ? header.type : WIRE_METHOD_CALL;
+  header.destination = destination;
+  header.path = ECHO_PATH;
+  if (header.interface == NULL)
+    header.interface = ECHO_INTERFACE;
+  header.member = "Sender";
+  send_message (connection, header, NULL);
+}
+
+static void
+lie_on_import (Connection *connection, uint32_t serial)
+{
+  send_message (connection, (WireHeader){ .type = WIRE_METHOD_RETURN, .reply_serial = serial },
+                NULL);
+  import_channel = connection;
+  if (g_str_equal (import_lie, "ImportUnknown"))
+    send_import_call (connection, "org.example.Other1", (WireHeader){ 0 });
+  else if (g_str_equal (import_lie, "ImportDriver"))
+    send_import_call (connection, "org.freedesktop.DBus", (WireHeader){ 0 });
+  else if (g_str_equal (import_lie, "ImportForged"))
+    send_import_call (connection, IMPORTED_NAME, (WireHeader){ .sender = ":1.1" });
+  else if (g_str_equal (import_lie, "ImportReply"))
+    send_import_call (connection, NULL,
+                      (WireHeader){ .type = WIRE_METHOD_RETURN, .reply_serial = 3 });
+  else if (g_str_equal (import_lie, "ImportSignal"))
+    send_import_call (connection, NULL, (WireHeader){ .type = WIRE_SIGNAL, .sender = OWNER });
+  else if (g_str_equal (import_lie, "ImportDescriptor"))
+    send_import_call (connection, IMPORTED_NAME, (WireHeader){ .n_descriptors = 1 });
+  else if (g_str_equal (import_lie, "ImportBridge1"))
+    send_import_call (connection, IMPORTED_HOST_NAME,
+                      (WireHeader){ .interface = "org.tombolo.Host1.Bridge" });
+  else if (g_str_equal (import_lie, "ImportSerial"))
+    for (int i = 0; i < 2; i++)
+      send_import_call (connection, IMPORTED_NAME, (WireHeader){ 0 });
+  else if (g_str_equal (import_lie, "ImportGarbage"))
+    connection_send_bytes (connection, "GET / HTTP/1.1\r\n\r\n", 18);
+  else if (g_str_equal (import_lie, "ImportHonest"))
+    send_import_call (connection, IMPORTED_NAME, (WireHeader){ 0 });
+}
+
+/* The first answer counts, but for the second of two, which is the worse. */
+static void
+take_import_answer (const WireHeader *header)
+{
+  if (header->type == WIRE_ERROR)
+    g_strlcpy (import_result, header->error_name, sizeof import_result);
+  else if (header->type == WIRE_METHOD_RETURN && import_result[0] == '-')
+    g_strlcpy (import_result, "reply", sizeof import_result);
+}
+
+static void
+tell_import_result (Connection *connection, uint32_t serial)
+{
+  WireWriter *body = wire_writer_new ();
+
+  wire_writer_string (body, import_result);
+  send_message (
+      connection,
+      (WireHeader){
+          .type = WIRE_METHOD_RETURN, .reply_serial = serial, .sender = OWNER, .signature = "s" },
+      body);
+}
+
+/* Whether the message is about imports. */
+static bool
+take_import_message (Connection *connection, const WireHeader *header)
+{
+  if (header->type != WIRE_METHOD_CALL)
+    {
+      if (connection == import_channel)
+        take_import_answer (header);
+      return connection == import_channel;
+    }
+
+  if (g_str_equal (header->member, "SetImports"))
+    {
+      WireWriter *body = wire_writer_new ();
+
+      wire_writer_end_array (body, wire_writer_begin_array (body, 4));
+      send_message (connection,
+                    (WireHeader){ .type = WIRE_METHOD_RETURN,
+                                  .reply_serial = header->serial,
+                                  .signature = "as" },
+                    body);
+    }
+  else if (g_str_equal (header->member, "AcceptImport"))
+    lie_on_import (connection, header->serial);
+  else if (g_str_equal (header->member, "ImportResult"))
+    tell_import_result (connection, header->serial);
+  else if (g_str_has_prefix (header->member, "Import")
+           && !g_str_equal (header->member, "ImportChanged"))
+    begin_import (connection, header);
+  else
+    return g_str_equal (header->member, "ImportChanged");
+
+  return true;
+}
+
 static void
 on_message (Connection *connection, const WireMessage *message, void *user_data)
 {
   const WireHeader *header = &message->header;
+
+  if (take_import_message (connection, header))
+    return;
 
   if (header->type != WIRE_METHOD_CALL)
     rogue_take_answer (header);
@@ -365,6 +508,11 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
 static void
 on_closed (Connection *connection, int reason, void *user_data)
 {
+  if (connection == import_channel)
+    {
+      g_strlcpy (import_result, "closed", sizeof import_result);
+      import_channel = NULL;
+    }
   g_ptr_array_remove (channels, connection);
   connection_free (connection);
 }

@@ -40,6 +40,8 @@ struct World
   char *guest_address;
   char *socket_address;
   int socket; /* the listening bus socket */
+  const char *bridge_lines;
+  const char *policy_lines;
   GPid daemons[N_DAEMONS];
   GPid processes[N_WORLD_PROCESSES];
 };
@@ -214,6 +216,7 @@ make_credentials (World *world)
   g_autoptr (Identity) guest = NULL;
   g_autoptr (Identity) bridge = NULL;
   g_autoptr (GError) error = NULL;
+  g_autofree char *settings = NULL;
   uint8_t mac[MAC_SIZE];
   gsize size;
   char *text;
@@ -231,9 +234,11 @@ make_credentials (World *world)
   text = identity_to_text (bridge, &size);
   write_file (world, "bridge/tombolo.identity", text);
   identity_text_free (text);
-  write_file (world, "bridge/tombolo.bridge",
-              "[Bridge]\nMachine=work\nInterface=" HOST_INTERFACE "\nGuestMAC=" GUEST_MAC "\n"
-              "[Bus]\nBroadcast=" ECHO_NAME "@" PUBLIC_INTERFACE "\n");
+  settings =
+      g_strconcat ("[Bridge]\nMachine=work\nInterface=" HOST_INTERFACE "\nGuestMAC=" GUEST_MAC
+                   "\n[Bus]\nBroadcast=" ECHO_NAME "@" PUBLIC_INTERFACE "\n",
+                   world->bridge_lines, NULL);
+  write_file (world, "bridge/tombolo.bridge", settings);
 }
 
 static void
@@ -246,14 +251,16 @@ make_files (World *world)
   g_autofree char *lazy =
       g_strdup_printf ("[D-BUS Service]\nName=" LAZY_NAME "\nUser=root\nExec=%s lazy %s\n",
                        g_getenv ("TEST_SERVICE"), world->guest_address);
+  g_autofree char *policy = NULL;
 
   g_assert_no_errno (g_mkdir (empty, 0700));
   write_file (world, "host.conf", host);
   write_file (world, "guest.conf", guest);
   write_file (world, "services/" LAZY_NAME ".service", lazy);
-  write_file (world, "policy",
-              "[Export]\nSystem=" ECHO_NAME " " LAZY_NAME "\n"
-              "[Call]\nRule=allow org.example.*\n");
+  policy = g_strconcat ("[Export]\nSystem=" ECHO_NAME " " LAZY_NAME "\n"
+                        "[Call]\nRule=allow org.example.*\n",
+                        world->policy_lines, NULL);
+  write_file (world, "policy", policy);
 }
 
 static void
@@ -304,6 +311,7 @@ world_start (World *world, WorldProcess process)
   const char *rogue[] = { g_getenv ("TEST_ROGUE"), GUEST_INTERFACE, NULL };
   const char *bridge[] = { g_getenv ("TEST_BRIDGE"), NULL };
   const char *service[] = { g_getenv ("TEST_SERVICE"), "echo", world->guest_address, NULL };
+  const char *host_service[] = { g_getenv ("TEST_SERVICE"), "echo", world->host_address, NULL };
   const char *polkit[] = { g_getenv ("TEST_POLKIT"), world->directory, NULL };
   GPid *pid = &world->processes[process];
   int status;
@@ -324,6 +332,9 @@ world_start (World *world, WorldProcess process)
       break;
     case WORLD_SERVICE:
       *pid = spawn (world, service, TRUE, NULL, FALSE);
+      break;
+    case WORLD_HOST_SERVICE:
+      *pid = spawn (world, host_service, FALSE, NULL, FALSE);
       break;
     default:
       *pid = spawn (world, polkit, FALSE, NULL, FALSE);
@@ -441,11 +452,11 @@ world_get_host_address (World *world)
   return world->host_address;
 }
 
-gboolean
-world_wait_name (World *world, const char *name, gboolean owned, double seconds)
+/* Takes the bus. */
+static gboolean
+wait_name (sd_bus *bus, const char *name, gboolean owned, double seconds)
 {
   gint64 deadline = g_get_monotonic_time () + (gint64) (seconds * G_USEC_PER_SEC);
-  sd_bus *bus = world_open_host (world);
   gboolean found;
 
   do
@@ -458,6 +469,18 @@ world_wait_name (World *world, const char *name, gboolean owned, double seconds)
 
   sd_bus_flush_close_unref (bus);
   return found == owned;
+}
+
+gboolean
+world_wait_name (World *world, const char *name, gboolean owned, double seconds)
+{
+  return wait_name (world_open_host (world), name, owned, seconds);
+}
+
+gboolean
+world_wait_guest_name (World *world, const char *name, gboolean owned, double seconds)
+{
+  return wait_name (world_open_guest (world), name, owned, seconds);
 }
 
 void
@@ -474,8 +497,16 @@ world_allow_hello (World *world, gboolean allow)
 World *
 world_new (void)
 {
+  return world_new_with ("", "");
+}
+
+World *
+world_new_with (const char *bridge_lines, const char *policy_lines)
+{
   World *world = g_new0 (World, 1);
 
+  world->bridge_lines = bridge_lines;
+  world->policy_lines = policy_lines;
   world->directory = g_dir_make_tmp ("tombolo-test-XXXXXX", NULL);
   g_assert_nonnull (world->directory);
   world->host_address = g_strdup_printf ("unix:path=%s/host-bus", world->directory);

@@ -25,6 +25,10 @@
 /* More than a message that crosses may have. */
 #define TOO_LARGE ((size_t) 17 * 1024 * 1024)
 
+/* In the guest, of a service on the host. */
+#define IMPORTED_NAME "org.example.Imported1"
+#define IMPORTED_HOST_NAME "org.example.ImportedHost1"
+
 #define ECHO_ALIAS "org.tombolo.Guest1.work." ECHO_NAME
 #define LAZY_ALIAS "org.tombolo.Guest1.work." LAZY_NAME
 
@@ -37,12 +41,15 @@ typedef enum
   WORLD_BRIDGE,
   WORLD_SERVICE, /* test-service on the guest's bus */
   WORLD_POLKIT,
+  WORLD_HOST_SERVICE, /* test-service on the host's bus; not started at first */
   N_WORLD_PROCESSES
 } WorldProcess;
 
 /* Sets it up and starts everything but the rogue; waits until the alias is owned. Exits with 77
  * (skipped) where the kernel does not allow namespaces. */
 World *world_new (void);
+/* The same, with more lines in the bridge's credential (in [Bus] at first) and in guest.conf. */
+World *world_new_with (const char *bridge_lines, const char *policy_lines);
 void world_free (World *world);
 
 void world_start (World *world, WorldProcess process);
@@ -64,6 +71,8 @@ const char *world_get_host_address (World *world);
 
 /* Waits at most `seconds` until `name` is (not) owned on the host's bus. */
 gboolean world_wait_name (World *world, const char *name, gboolean owned, double seconds);
+/* The same on the guest's bus. */
+gboolean world_wait_guest_name (World *world, const char *name, gboolean owned, double seconds);
 
 /* What polkit says to Hello on the bus socket. */
 void world_allow_hello (World *world, gboolean allow);

@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "bus-policy.h"
 #include "limit.h"
 #include "policy.h"
 
@@ -21,7 +22,17 @@ static const struct
   { "[Export]\nSystem=a.b\nSystem=c.d\n", "a.b c.d", NULL },
   { "[Export]\n  System = a.b  \n", "a.b", NULL },
   { "System=a.b\n", NULL, "guest.conf:1: " },
-  { "[Import]\n", NULL, "[Import]" },
+  { "[Imports]\n", NULL, "[Imports]" },
+  { "[Import]\nSystem=a.b c.d\nSystem=e.f\n[Export]\nSystem=g.h\n", "g.h", NULL },
+  { "[Import]\nSystem=a.b\n[Export]\nSession=a.b\nUser=alice\n", "", NULL, "a.b" },
+  { "[Import]\nSystem=a.b a.b\n", NULL, "guest.conf:2: “a.b” is there twice" },
+  { "[Import]\nSystem=org.freedesktop.DBus\n", NULL, "bus itself" },
+  { "[Import]\nSystem=*\n", NULL, "guest.conf:2: " },
+  { "[Import]\nRule=allow a.b\n", NULL, "[Import]" },
+  { "[Export]\nSystem=a.b\n[Import]\nSystem=c.d\nSystem=a.b\n", NULL,
+    "guest.conf:5: “a.b” is both exported and imported" },
+  { "[Import]\nSystem=a.b\n[Export]\nSystem=a.b\n", NULL,
+    "guest.conf:4: “a.b” is both exported and imported" },
   { "[Export]\nSession=a.b c.d\nUser=alice\n", "", NULL, "a.b c.d" },
   { "[Export]\nUser=1000\nSystem=e.f\nSession=a.b\nSession=c.d\n", "e.f", NULL, "a.b c.d" },
   { "[Export]\nSystem=a.b\nSession=a.b\nUser=_a.b-c1\n", "a.b", NULL, "a.b" },
@@ -109,6 +120,40 @@ test_limit (void)
 }
 
 static void
+test_import_limit (void)
+{
+  for (unsigned n = LIMIT_IMPORTED_NAMES; n <= LIMIT_IMPORTED_NAMES + 1; n++)
+    {
+      g_autoptr (GString) text = g_string_new ("[Import]\nSystem=");
+      g_autoptr (GuestPolicy) policy = NULL;
+
+      for (unsigned i = 0; i < n; i++)
+        g_string_append_printf (text, " org.example.N%u", i);
+      policy = guest_policy_from_text (text->str, text->len, "guest.conf", NULL);
+      g_assert_true ((policy != NULL) == (n == LIMIT_IMPORTED_NAMES));
+      if (policy != NULL)
+        g_assert_cmpuint (g_strv_length (policy->imports), ==, n);
+    }
+}
+
+/* Each name is owned by the agent and called by all, and the text is XML, in whose comments no two
+ * dashes may stand. */
+static void
+test_bus_policy (void)
+{
+  const char *const names[] = { "a.b", "c.d-e", NULL };
+  g_autofree char *text = bus_policy_format (names);
+  const char *comment = strstr (text, "<!-- "), *end = strstr (comment, "-->");
+
+  g_assert_cmpint (end - strstr (comment + strlen ("<!--"), "--"), ==, 0);
+  g_assert_nonnull (strstr (text, "<policy user=\"tombolo-guest\">\n    <allow own=\"a.b\"/>\n"
+                                  "    <allow own=\"c.d-e\"/>\n  </policy>"));
+  g_assert_nonnull (strstr (text, "<policy context=\"default\">\n"
+                                  "    <allow send_destination=\"a.b\"/>\n"
+                                  "    <allow send_destination=\"c.d-e\"/>\n  </policy>"));
+}
+
+static void
 test_rule_limit (void)
 {
   for (unsigned n = LIMIT_CALL_RULES; n <= LIMIT_CALL_RULES + 1; n++)
@@ -174,6 +219,8 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/table", test_table);
   g_test_add_func ("/policy/limit", test_limit);
   g_test_add_func ("/policy/rule-limit", test_rule_limit);
+  g_test_add_func ("/policy/import-limit", test_import_limit);
+  g_test_add_func ("/policy/bus-policy", test_bus_policy);
   g_test_add_func ("/policy/limit-of-both", test_limit_of_both);
   g_test_add_func ("/policy/rules-of-both", test_rules_of_both);
   g_test_add_func ("/policy/missing-file", test_missing_file);

@@ -110,6 +110,8 @@ static const struct
     "f:7: Import=c.d:a.b@.host: another import has that name" },
   { QEMU_KERNEL "[Bus]\nImport=org.tombolo.Guest1.net.a.b@.host\n",
     "f:6: Import=org.tombolo.Guest1.net.a.b@.host: that name stands for another machine's" },
+  { QEMU_KERNEL "[Bus]\nImport=org.tombolo.GuestSession1.net.a.b@.host\n",
+    "f:6: Import=org.tombolo.GuestSession1.net.a.b@.host: that name stands for another machine's" },
   { QEMU_KERNEL "[Import]\nRule=permit a.b\n", "f:6: Rule=permit a.b: it does not begin with" },
   { QEMU_KERNEL "[Import]\nRule=deny c.d\nRule=allow a.b from=machine:net\n",
     "f:7: a rule of [Import] is about this machine's own calls" },
