@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from guests import (HOSTNAME, HOSTNAME_PATH, client, guest_run, machine_property, started, unit_property, wait_for)
+from guests import (HOSTNAME, HOSTNAME_PATH, client, guest_leader, guest_run, started, unit_property, wait_for)
+from test_identity import PEER, agentless, identities  # noqa: F401 (fixtures)
+from test_lies import rogue  # noqa: F401 (a fixture)
 
 SYSTEM_BUS = "/run/dbus/system_bus_socket"
 BUS_SOCKET = "/run/tombolo/bus/work"
@@ -41,14 +43,13 @@ def memory(host):
     return int(lines["VmRSS"].split()[0]), int(lines["VmHWM"].split()[0])
 
 
-def bystanders(host, seconds):
+def bystanders(host, seconds, name=HOSTNAME, others=True):
     """Calls that have nothing to do with the flood, one after the other: of another user into the same guest, of
-    the same user into the same guest, and of the same user into another guest."""
-    return [client(host, "stream.py", [str(seconds), destination, path, interface, name], user=user)
-            for user, destination, path, interface, name in [
-                ("root", ALIAS, HOSTNAME_PATH, HOSTNAME, "Hostname"),
-                ("operator", ALIAS, HOSTNAME_PATH, HOSTNAME, "Hostname"),
-                ("operator", ALIAS.replace(".work.", ".net."), HOSTNAME_PATH, HOSTNAME, "Hostname")]]
+    the same user into the same guest (with `others`), and of the same user into another guest."""
+    return [client(host, "stream.py", [str(seconds), destination, HOSTNAME_PATH, HOSTNAME, "Hostname"], user=user)
+            for user, destination in [*([("root", f"org.tombolo.Guest1.work.{name}"),
+                                         ("operator", f"org.tombolo.Guest1.work.{name}")] if others else []),
+                                      ("operator", f"org.tombolo.Guest1.net.{HOSTNAME}")]]
 
 
 def judge(processes):
@@ -61,12 +62,13 @@ def judge(processes):
         assert len(entries) >= LEAST_CALLS
 
 
-def flooded(host, kind, address, destination):
+def flooded(host, kind, address, destination, method=None, name=HOSTNAME):
     """Floods while bystanders call; returns the counts, when everybody has been judged."""
     bridge = unit_property(host, BRIDGE, "MainPID")
     before, _ = memory(host)
-    calls = bystanders(host, FLOOD_SECONDS)
-    flood = client(host, "flood.py", [kind, address, destination, str(FLOOD_SECONDS)], user="operator")
+    calls = bystanders(host, FLOOD_SECONDS, name)
+    flood = client(host, "flood.py", [kind, address, destination, str(FLOOD_SECONDS), *([method] if method else [])],
+                   user="operator")
     judge(calls)
     output, errors = flood.communicate(timeout=90)
     assert flood.returncode == 0, errors
@@ -131,3 +133,63 @@ def test_ten_thousand_pending_calls(host, deaf_service, address, destination):
     assert counts["sent"] == 10000
     assert counts[LIMITS_EXCEEDED] + counts.get(BUS_LIMITS_EXCEEDED, 0) == 10000 - 128
     assert counts.get("answered", 0) == 0
+
+
+# --- Floods from a guest: its agent is replaced by one that does what it is called for ---
+
+ECHO = "org.example.Echo1"
+
+
+@pytest.mark.parametrize("address,destination,member", [
+    (SYSTEM_BUS, f"org.tombolo.Guest1.work.{ECHO}", "Largest"),
+    (BUS_SOCKET, ECHO, "Largest"),
+    (BUS_SOCKET, ECHO, "Flood"),
+])
+def test_a_guest_floods_a_caller_who_does_not_read(host, rogue, address, destination, member):
+    """Storms of signals, and the largest replies: for that caller alone."""
+    counts = flooded(host, "unread", address, destination, f"{ECHO}.{member}", ECHO)
+    assert counts["sent"] > 0
+
+
+def test_a_storm_of_signals_on_an_alias(host, rogue):
+    """Callers of one alias share its connection to the host's bus, and wait for each other there; another guest's
+    callers do not notice."""
+    bridge = unit_property(host, BRIDGE, "MainPID")
+    neighbour = bystanders(host, FLOOD_SECONDS, ECHO, others=False)
+    flood = client(host, "flood.py", ["unread", SYSTEM_BUS, f"org.tombolo.Guest1.work.{ECHO}", str(FLOOD_SECONDS),
+                                      f"{ECHO}.Flood"], user="operator")
+    judge(neighbour)
+    output, errors = flood.communicate(timeout=90)
+    assert flood.returncode == 0, errors
+    assert json.loads(output)["sent"] > 0
+    assert memory(host)[1] < MOST_MEMORY_KB
+    assert unit_property(host, BRIDGE, "MainPID") == bridge
+
+
+@pytest.mark.parametrize("member", ["Flap", "Churn"])
+def test_a_restless_guest(host, rogue, member):
+    """Owners that change, and channels that close as soon as they are open: others do not notice."""
+    bridge = unit_property(host, BRIDGE, "MainPID")
+    neighbour = bystanders(host, FLOOD_SECONDS, others=False)
+    host.run(["busctl", "call", f"org.tombolo.Guest1.work.{ECHO}", "/org/example/Echo1", ECHO, member],
+             user="operator")
+    judge(neighbour)
+    assert unit_property(host, BRIDGE, "MainPID") == bridge
+
+
+@pytest.mark.parametrize("kind,identity", [("tls", "other-ca"), ("flood", ""), ("stall", "")])
+def test_a_guest_that_spoils_handshakes(host, agentless, kind, identity):
+    """Each attempt of the bridge's meets a false guest; another guest's callers do not notice."""
+    bridge = unit_property(host, BRIDGE, "MainPID")
+    link = host.run(["nsenter", "-n", "-t", guest_leader(host, "work"), "sh", "-c",
+                     "ip -o -6 addr show scope link | grep fe80::2/ | cut -d' ' -f2"]).stdout.split()[0]
+    arguments = [kind, link] + ([f"/run/identities/{identity}"] if identity else [])
+    false = host.popen(["nsenter", "-n", "-t", guest_leader(host, "work"), "python3", PEER, *arguments])
+    try:
+        assert false.stderr.readline().strip() == "ready"
+        judge([client(host, "stream.py", [str(FLOOD_SECONDS), f"org.tombolo.Guest1.net.{HOSTNAME}", HOSTNAME_PATH,
+                                          HOSTNAME, "Hostname"], user="operator")])
+    finally:
+        host.run(["pkill", "-f", PEER], check=False)
+        false.communicate(timeout=10)
+    assert unit_property(host, BRIDGE, "MainPID") == bridge

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Floods a guest's service, by its alias or over the bus socket, in one of several ways.
 
-flood.py KIND ADDRESS DESTINATION SECONDS
+flood.py KIND ADDRESS DESTINATION SECONDS [INTERFACE.MEMBER]
 KIND: pending (10,000 calls, replies read), unread (calls whose replies nobody reads), large (16 MiB calls), rules
 (match rules, each when the one before is answered), connect (connections that come and go), half (connections that
-stop in the middle of their authentication). Goes on for SECONDS and prints what became of it as JSON: counts by
-outcome.
+stop in the middle of their authentication). Calls are of Ping, or what is given. Goes on for SECONDS and prints
+what became of it as JSON: counts by outcome.
 """
 import collections
 import json
@@ -138,8 +138,9 @@ def calls(connection, destination, deadline, counts, *, reads=True, at_most=10 *
             break
 
 
-def ping(connection, destination):
-    return connection.next(destination, PATH, "org.freedesktop.DBus.Peer", "Ping")
+def plain(method):
+    interface, _, member = method.rpartition(".")
+    return lambda connection, destination: connection.next(destination, PATH, interface, member)
 
 
 def large(connection, destination):
@@ -178,7 +179,8 @@ def half(address, deadline, counts):
 
 
 def main():
-    kind, address, destination, seconds = sys.argv[1:]
+    kind, address, destination, seconds = sys.argv[1:5]
+    method = sys.argv[5] if len(sys.argv) > 5 else "org.freedesktop.DBus.Peer.Ping"
     counts = collections.Counter()
     deadline = time.monotonic() + float(seconds)
     if kind in ("connect", "half"):
@@ -187,7 +189,7 @@ def main():
     else:
         connection = Connection(address)
         print("ready", file=sys.stderr, flush=True)
-        make = {"large": large, "rules": add_match}.get(kind, ping)
+        make = {"large": large, "rules": add_match}.get(kind, plain(method))
         try:
             calls(connection, destination, deadline, counts, make=make, reads=kind != "unread",
                   at_most={"rules": 600, "pending": 10000}.get(kind, 10 ** 9),

@@ -2,6 +2,7 @@
 /* A guest's agent that has been taken over: it has the right identity, and breaks the rules as the
  * member of each call says. `test-rogue INTERFACE`, the control link's; also for integration tests.
  */
+#include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #define OWNER ROGUE_OWNER
 
 #define FLOOD_SIZE ((size_t) 4 * 1024 * 1024)
+#define FLOOD_SIGNALS 100000
 #define N_FLAPS 1000
 
 #define LARGE_SIZE ((size_t) 9 * 1024 * 1024)
@@ -103,11 +105,12 @@ answer_opening (Connection *connection, const WireHeader *call, bool subscribe)
                 body);
 }
 
-/* More signals than anybody can read at once, and the reply behind them. */
+/* More signals than anybody can read at once, and the reply behind them. Who reads them faster than
+ * they come, or has gone, gets no more than a good many. */
 static void
 flood (Connection *connection, uint32_t serial)
 {
-  while (connection_get_queued (connection) < FLOOD_SIZE)
+  for (int n = 0; n < FLOOD_SIGNALS && connection_get_queued (connection) < FLOOD_SIZE; n++)
     send_signal (connection, OWNER);
   send_reply (connection, serial);
 }
@@ -126,9 +129,11 @@ send_large (Connection *connection, uint32_t serial, size_t total)
   size_t size = total - wire_header_write (&header, 0, bytes, sizeof bytes);
   g_autofree uint8_t *body = g_malloc0 (size);
   uint32_t length = (uint32_t) (size - sizeof length);
+  int r;
 
   memcpy (body, &length, sizeof length);
-  if (connection_send (connection, &header, body, size) < 0)
+  r = connection_send (connection, &header, body, size);
+  if (r < 0 && r != -ENOBUFS) /* who calls without reading gets no more than fits */
     exit (EXIT_FAILURE);
 }
 
