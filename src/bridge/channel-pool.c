@@ -150,6 +150,8 @@ on_opened (Channel *channel, void *user_data)
 
   if (request != NULL)
     request_finish (request, spare_steal (spare, &side->opening), NULL);
+  else if (!side->keeps_warm)
+    channel_free (spare_steal (spare, &side->opening));
   else
     {
       g_queue_unlink (&side->opening, &spare->link);
@@ -272,6 +274,7 @@ channel_pool_stop (ChannelPool *pool, const char *reason)
   PoolRequest *request;
 
   pool->running = false;
+  pool->sides[GUEST_BUS_SESSION].keeps_warm = false;
   for (GuestBus guest_bus = 0; guest_bus < N_GUEST_BUSES; guest_bus++)
     {
       Side *side = &pool->sides[guest_bus];
@@ -303,10 +306,11 @@ channel_pool_set_warm (ChannelPool *pool, GuestBus guest_bus, bool warm)
   if (side->keeps_warm == warm)
     return;
 
-  /* Where nobody is left to be called, spares that were closed are no reason to wait later on. */
+  /* A guest that changes its mind without end shall not keep the host at handshakes: spares that it
+   * made us close count as lost. */
   side->keeps_warm = warm;
-  side->backoff = (TunnelBackoff){ 0 };
-  side->retry = sd_event_source_disable_unref (side->retry);
+  if (!warm && pool->running)
+    refill_later (side);
   if (!warm)
     drop_spares (&side->warm);
   refill (pool);

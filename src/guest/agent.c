@@ -30,6 +30,7 @@ struct Agent
   GuestStreams *streams;
   Refusals *refusals;
   RateLimit complaints;
+  RateLimit session_changes;
 };
 
 static void
@@ -128,10 +129,11 @@ on_session_changed (SessionLink *link, void *user_data)
 {
   Agent *agent = user_data;
 
-  log_notice (NULL,
-              session_link_is_up (link) ? "The session of user “%s” is there."
-                                        : "The session of user “%s” has ended.",
-              agent->policy->user);
+  if (rate_limit_pass (&agent->session_changes))
+    log_notice (NULL,
+                session_link_is_up (link) ? "The session of user “%s” is there."
+                                          : "The session of user “%s” has ended.",
+                agent->policy->user);
   exports_session_changed (agent->exports[GUEST_BUS_SESSION]);
   g_hash_table_foreach_remove (agent->channels, is_of_session, NULL);
 }

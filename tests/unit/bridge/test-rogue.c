@@ -27,10 +27,15 @@
 
 #define CHURN_USEC (3 * G_USEC_PER_SEC)
 
+#define SESSION_USEC (20 * 1000)
+
 static sd_event *event;
 static GPtrArray *channels; /* Connection, all */
 static gint64 churn_end;    /* until then channels are closed as soon as they are open */
 static uint32_t n_churned;
+static uint32_t n_session_opens; /* channels to the session bus */
+static gint64 session_end;       /* until then a session comes and goes */
+static bool in_session;
 static Connection *agent;    /* the agent channel */
 static Connection *large[2]; /* who waits for large replies */
 static guint n_large;
@@ -75,11 +80,12 @@ send_signal (Connection *connection, const char *sender)
 
 /* A subscription and a channel's opening are the same but for the elements of the list. */
 static void
-write_export (WireWriter *body, const char *name, const char *owner, bool subscribe)
+write_export (WireWriter *body, const char *bus, const char *name, const char *owner,
+              bool subscribe)
 {
   wire_writer_begin_struct (body);
   if (subscribe)
-    wire_writer_string (body, "system");
+    wire_writer_string (body, bus);
   wire_writer_string (body, name);
   wire_writer_string (body, owner);
   if (subscribe)
@@ -94,8 +100,10 @@ answer_opening (Connection *connection, const WireHeader *call, bool subscribe)
 
   wire_writer_string (body, subscribe ? "rogue" : ":1.99");
   mark = wire_writer_begin_array (body, 8);
-  write_export (body, ECHO_NAME, OWNER, subscribe);
-  write_export (body, LAZY_NAME, ROGUE_LAZY_OWNER, subscribe);
+  write_export (body, "system", ECHO_NAME, OWNER, subscribe);
+  write_export (body, "system", LAZY_NAME, ROGUE_LAZY_OWNER, subscribe);
+  if (subscribe)
+    write_export (body, "session", ECHO_NAME, "", subscribe);
   wire_writer_end_array (body, mark);
 
   send_message (connection,
@@ -165,6 +173,24 @@ answer_large (Connection *connection, uint32_t serial)
     exit (EXIT_FAILURE);
 }
 
+static void
+tell_owner (const char *bus, const char *owner)
+{
+  WireWriter *body = wire_writer_new ();
+
+  wire_writer_string (body, bus);
+  wire_writer_string (body, ECHO_NAME);
+  wire_writer_string (body, owner);
+  wire_writer_boolean (body, false);
+  send_message (agent,
+                (WireHeader){ .type = WIRE_SIGNAL,
+                              .path = "/org/tombolo/Agent1",
+                              .interface = "org.tombolo.Agent1",
+                              .member = "ExportChanged",
+                              .signature = "sssb" },
+                body);
+}
+
 /* One owner after the other, and the first again. */
 static void
 flap (Connection *connection, uint32_t serial)
@@ -172,20 +198,34 @@ flap (Connection *connection, uint32_t serial)
   for (int i = 0; i <= N_FLAPS; i++)
     {
       g_autofree char *owner = g_strdup_printf (":2.%d", i);
-      WireWriter *body = wire_writer_new ();
 
-      wire_writer_string (body, "system");
-      wire_writer_string (body, ECHO_NAME);
-      wire_writer_string (body, i < N_FLAPS ? owner : OWNER);
-      wire_writer_boolean (body, false);
-      send_message (agent,
-                    (WireHeader){ .type = WIRE_SIGNAL,
-                                  .path = "/org/tombolo/Agent1",
-                                  .interface = "org.tombolo.Agent1",
-                                  .member = "ExportChanged",
-                                  .signature = "sssb" },
-                    body);
+      tell_owner ("system", i < N_FLAPS ? owner : OWNER);
     }
+  send_reply (connection, serial);
+}
+
+/* A session that comes and goes. */
+static int
+on_session_time (sd_event_source *source, uint64_t time, void *user_data)
+{
+  in_session = !in_session && g_get_monotonic_time () < session_end;
+  tell_owner ("session", in_session ? ":3.1" : "");
+  if (in_session || g_get_monotonic_time () < session_end)
+    sd_event_source_set_time_relative (source, SESSION_USEC);
+  sd_event_source_set_enabled (source, in_session || g_get_monotonic_time () < session_end
+                                           ? SD_EVENT_ONESHOT
+                                           : SD_EVENT_OFF);
+  return 0;
+}
+
+static void
+flap_session (Connection *connection, uint32_t serial)
+{
+  sd_event_source *source;
+
+  session_end = g_get_monotonic_time () + CHURN_USEC;
+  if (sd_event_add_time_relative (event, &source, CLOCK_MONOTONIC, 0, 1, on_session_time, NULL) < 0)
+    exit (EXIT_FAILURE);
   send_reply (connection, serial);
 }
 
@@ -201,11 +241,11 @@ churn (Connection *connection, uint32_t serial)
 }
 
 static void
-tell_churned (Connection *connection, uint32_t serial)
+tell_number (Connection *connection, uint32_t serial, uint32_t number)
 {
   WireWriter *body = wire_writer_new ();
 
-  wire_writer_uint32 (body, n_churned);
+  wire_writer_uint32 (body, number);
   send_message (
       connection,
       (WireHeader){
@@ -269,7 +309,11 @@ misbehave (Connection *connection, const WireMessage *message)
   else if (g_str_equal (call->member, "Churn"))
     churn (connection, call->serial);
   else if (g_str_equal (call->member, "Churned"))
-    tell_churned (connection, call->serial);
+    tell_number (connection, call->serial, n_churned);
+  else if (g_str_equal (call->member, "FlapSession"))
+    flap_session (connection, call->serial);
+  else if (g_str_equal (call->member, "SessionOpens"))
+    tell_number (connection, call->serial, n_session_opens);
   else if (g_str_equal (call->member, "LastAnswer"))
     tell_answer (connection, call->serial);
   else if (g_str_equal (call->member, "Deaf"))
@@ -499,6 +543,12 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
     open_no_shell (connection, message);
   else if (g_str_equal (header->member, "Open"))
     {
+      const char *bus = "";
+      WireReader reader;
+
+      wire_reader_init (&reader, message);
+      if (wire_reader_string (&reader, &bus) && g_str_equal (bus, "session"))
+        n_session_opens++;
       answer_opening (connection, header, false);
       if (g_get_monotonic_time () < churn_end)
         {
