@@ -125,3 +125,16 @@ def test_nmcli_monitor_sees_what_happens_in_the_guest(host, no_reef, environment
     assert "reef0: device created" in heard
     assert "reef0: using connection 'reef'" in heard
     assert "reef0: connected" in heard
+
+
+@pytest.mark.parametrize("environment", [ALIAS, SOCKET], ids=["alias", "socket"])
+def test_nmcli_monitor_sees_the_guests_networkmanager_start_again(host, environment):
+    monitor = host.popen(["nmcli", "monitor"], user="operator", environment=environment)
+    assert "running" in monitor.stdout.readline()
+    guest_run(host, MACHINE, ["systemctl", "restart", "NetworkManager.service"])
+    heard = []
+    for line in monitor.stdout:
+        heard.append(line.strip())
+        if line.strip() == "NetworkManager is running":
+            break
+    assert "NetworkManager is stopped" in heard
