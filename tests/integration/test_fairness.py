@@ -21,9 +21,10 @@ LIMITS_EXCEEDED = "org.tombolo.Error.LimitsExceeded"
 BUS_LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
 
 FLOOD_SECONDS = 6
-# A machine that does everything at once is slow; that it answers at all while flooded is what counts.
-DEADLINE_SECONDS = 4.5
-LEAST_CALLS = 10
+# A machine that does everything at once is slow, and so is polkit on it. That many calls are answered while the
+# flood lasts is what counts, and that none fails.
+DEADLINE_SECONDS = 15
+LEAST_CALLS = 20
 # What one user's connections and waiting calls may hold, and as much again for the bridge itself.
 MOST_MEMORY_KB = (64 + 32 + 64) * 1024
 LEFT_MEMORY_KB = 24 * 1024
@@ -46,7 +47,8 @@ def memory(host):
 def bystanders(host, seconds, name=HOSTNAME, others=True):
     """Calls that have nothing to do with the flood, one after the other: of another user into the same guest, of
     the same user into the same guest (with `others`), and of the same user into another guest."""
-    return [client(host, "stream.py", [str(seconds), destination, HOSTNAME_PATH, HOSTNAME, "Hostname"], user=user)
+    return [client(host, "stream.py", [str(seconds), destination, HOSTNAME_PATH, HOSTNAME, "Hostname",
+                                    str(DEADLINE_SECONDS)], user=user)
             for user, destination in [*([("root", f"org.tombolo.Guest1.work.{name}"),
                                          ("operator", f"org.tombolo.Guest1.work.{name}")] if others else []),
                                       ("operator", f"org.tombolo.Guest1.net.{HOSTNAME}")]]
@@ -122,7 +124,8 @@ def deaf_service(host):
 def test_ten_thousand_pending_calls(host, deaf_service, address, destination):
     """128 wait for the service; the others are refused at once, and another service of the guest answers."""
     flood = client(host, "flood.py", ["pending", address, destination, str(FLOOD_SECONDS)], user="operator")
-    others = [client(host, "stream.py", [str(FLOOD_SECONDS), name, path, interface, prop], user="operator")
+    others = [client(host, "stream.py", [str(FLOOD_SECONDS), name, path, interface, prop, str(DEADLINE_SECONDS)],
+                     user="operator")
               for name, path, interface, prop in [
                   (f"org.tombolo.Guest1.work.{TIMEDATE}", "/org/freedesktop/timedate1", TIMEDATE, "Timezone"),
                   (ALIAS.replace(".work.", ".net."), HOSTNAME_PATH, HOSTNAME, "Hostname")]]
@@ -188,7 +191,7 @@ def test_a_guest_that_spoils_handshakes(host, agentless, kind, identity):
     try:
         assert false.stderr.readline().strip() == "ready"
         judge([client(host, "stream.py", [str(FLOOD_SECONDS), f"org.tombolo.Guest1.net.{HOSTNAME}", HOSTNAME_PATH,
-                                          HOSTNAME, "Hostname"], user="operator")])
+                                          HOSTNAME, "Hostname", str(DEADLINE_SECONDS)], user="operator")])
     finally:
         host.run(["pkill", "-f", PEER], check=False)
         false.communicate(timeout=10)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A stream of calls, one after the other, for a while; prints what became of each as JSON.
 
-stream.py SECONDS DESTINATION PATH INTERFACE PROPERTY
+stream.py SECONDS DESTINATION PATH INTERFACE PROPERTY [TIME-OUT]
 Each entry is [seconds since the start, seconds it took, error name or ""].
 """
 import json
@@ -11,11 +11,12 @@ import time
 
 from gi.repository import Gio, GLib
 
-TIME_OUT_MS = 5000  # a call that takes longer counts as hanging
+TIME_OUT_SECONDS = 5  # a call that takes longer counts as hanging
 
 
 def main():
-    seconds, destination, path, interface, name = sys.argv[1:]
+    seconds, destination, path, interface, name = sys.argv[1:6]
+    time_out = float(sys.argv[6]) if len(sys.argv) > 6 else TIME_OUT_SECONDS
     bus = Gio.bus_get_sync(Gio.BusType.SYSTEM, None)
     begin = time.monotonic()
     entries = []
@@ -32,7 +33,7 @@ def main():
                 GLib.Variant("(ss)", (interface, name)),
                 None,
                 Gio.DBusCallFlags.NONE,
-                TIME_OUT_MS,
+                int(time_out * 1000),
                 None,
             )
         except GLib.Error as failure:
