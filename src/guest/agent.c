@@ -39,14 +39,22 @@ on_channel_closed (GuestChannel *channel, Agent *agent)
   g_hash_table_remove (agent->channels, channel);
 }
 
+/* What came with a bridge goes with it: of one that was cut off the other channels never tell. */
+static void
+drop_bridge (Agent *agent)
+{
+  imports_clear (agent->imports);
+  g_clear_pointer (&agent->control, agent_channel_free);
+  g_hash_table_remove_all (agent->channels);
+  guest_streams_close (agent->streams);
+}
+
 static void
 on_control_closed (AgentChannel *channel, Agent *agent)
 {
   log_notice (NULL, "The host's bridge is gone.");
   refusals_set_state (agent->refusals, "Not connected");
-  imports_clear (agent->imports);
-  g_clear_pointer (&agent->control, agent_channel_free);
-  guest_streams_close (agent->streams);
+  drop_bridge (agent);
 }
 
 static void
@@ -71,9 +79,7 @@ add_channel (Agent *agent, Stream *stream)
 static void
 replace_control (Agent *agent, Stream *stream)
 {
-  imports_clear (agent->imports);
-  g_clear_pointer (&agent->control, agent_channel_free);
-  guest_streams_close (agent->streams);
+  drop_bridge (agent);
   agent->control = agent_channel_new (agent, stream, on_control_closed);
   refusals_set_state (agent->refusals, "Connected");
   log_message (LOG_LEVEL_NOTICE, NULL, LOG_ID_TUNNEL_UP, "The host's bridge is connected.");

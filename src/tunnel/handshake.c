@@ -61,7 +61,7 @@ attempt_succeed (TunnelAttempt *attempt, ChannelKind kind)
 
   attempt_disarm (attempt);
   tunnel_session_establish (session);
-  if (kind == CHANNEL_STREAM)
+  if (kind != CHANNEL_AGENT)
     transport_be_patient (session->stream.fd);
   attempt->done (&session->stream, kind, NULL, attempt->user_data);
 }

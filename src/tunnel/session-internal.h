@@ -82,8 +82,8 @@ typedef struct
 extern const TunnelOptions tunnel_options;
 
 /* Of a connection whose reader may stand still for as long as it likes: bytes that wait for it are
- * no sign that it is dead. A peer that is gone while some wait is found by the channels beside it.
- */
+ * no sign that it is dead. A peer that is gone while some wait is found by the agent's channel,
+ * whose end is that of all others. */
 void transport_be_patient (int fd);
 
 /* An attempt at one session over `fd`, which it takes in any case: `connecting` where connect(2) is
