@@ -7,10 +7,10 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <systemd/sd-id128.h>
-#include <unistd.h>
 
 #include "bus-socket-client.h"
 #include "descriptor.h"
+#include "disposal.h"
 #include "process.h"
 #include "sasl.h"
 
@@ -38,7 +38,7 @@ turn_away (BusSocket *self, int fd, const char *reason)
 {
   refusals_count (self->bridge->refusals, REFUSED_CLIENT);
   bridge_complain (self->bridge, NULL, "A client of the bus socket was turned away: %s.", reason);
-  close (fd);
+  fd_dispose_socket (fd);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "call-policy.h"
 #include "config.h"
 #include "credential.h"
+#include "disposal.h"
 #include "event-loop.h"
 #include "limit.h"
 
@@ -167,6 +168,7 @@ main (int argc, char **argv)
     }
 
   log_open ("tombolo-bridge", LOG_LEVEL_INFO);
+  fd_dispose_prepare ();
 
   /* Before any key is read: bridges share a user, and shall not read each other's memory.
    * Installed, the program cannot be read, so that this holds from its first instruction on. */

@@ -183,6 +183,10 @@ bus_client_new_connected (sd_event *event, int fd, const BusClientHandlers *hand
   r = connection_new (event, stream, &connection_handlers, client, &client->connection);
   if (r < 0)
     stream_free (stream);
+  /* The greeting asks for descriptors, and anybody on the bus may send some, in a signal to us:
+   * those that nobody takes are disposed of with their message. */
+  if (r >= 0)
+    bus_client_pass_descriptors (client);
   if (r >= 0)
     r = connection_send_bytes (client->connection, SASL_CLIENT_GREETING, SASL_CLIENT_GREETING_SIZE);
   if (r >= 0)

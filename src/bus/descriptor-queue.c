@@ -2,8 +2,7 @@
 /* The descriptors of a connection's messages. */
 #include "descriptor-queue.h"
 
-#include <unistd.h>
-
+#include "disposal.h"
 #include "limit.h"
 
 /* --- In --- */
@@ -20,7 +19,7 @@ static void
 drop (DescriptorInbox *inbox, guint n)
 {
   for (guint i = 0; i < n; i++)
-    close (g_array_index (inbox->waiting, int, i));
+    fd_dispose (g_array_index (inbox->waiting, int, i));
   g_array_remove_range (inbox->waiting, 0, n);
 }
 

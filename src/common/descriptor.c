@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "disposal.h"
+
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 typedef union
@@ -42,7 +44,7 @@ void
 fd_list_clear (FdList *list)
 {
   while (list->n > 0)
-    fd_clear (&list->fds[--list->n]);
+    fd_dispose (list->fds[--list->n]);
 }
 
 FdList
@@ -59,7 +61,7 @@ fd_list_add (FdList *list, int fd)
 {
   if (list->n == G_N_ELEMENTS (list->fds))
     {
-      fd_clear (&fd);
+      fd_dispose (fd);
       return false;
     }
 

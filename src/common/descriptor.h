@@ -31,7 +31,7 @@ typedef struct
 
 #define auto_fd_list __attribute__ ((cleanup (fd_list_clear))) FdList
 
-/* Closes them; keeps errno. */
+/* Closes them, however long that takes (fd_dispose()); keeps errno. */
 void fd_list_clear (FdList *list);
 /* Returns `*list` and leaves an empty one behind. */
 FdList fd_list_steal (FdList *list);

@@ -7,14 +7,31 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "disposal.h"
+
+/* Descriptors where none are expected would be closed by the kernel before it returns to us, which
+ * can take as long as who sent them likes (disposal.h). So there is a look first, and they stay
+ * where they are until the socket is disposed of. */
 static ssize_t
 socket_read (Stream *stream, void *data, size_t size)
 {
+  struct iovec vector = { .iov_base = data, .iov_len = size };
+  struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
   ssize_t n;
 
   do
-    n = recv (stream->fd, data, size, MSG_DONTWAIT);
+    n = recvmsg (stream->fd, &message, MSG_DONTWAIT | MSG_PEEK);
   while (n < 0 && errno == EINTR);
+  if (n > 0 && (message.msg_flags & MSG_CTRUNC) != 0)
+    return -EPROTO;
+
+  while (n > 0)
+    {
+      ssize_t taken = recv (stream->fd, data, (size_t) n, MSG_DONTWAIT);
+
+      if (taken >= 0 || errno != EINTR)
+        return taken < 0 ? -errno : taken;
+    }
 
   return n < 0 ? -errno : n;
 }
@@ -78,7 +95,7 @@ socket_receive (Stream *stream, void *data, size_t size, GArray *fds, size_t max
 
   while (fds->len > n_before)
     {
-      close (g_array_index (fds, int, fds->len - 1));
+      fd_dispose (g_array_index (fds, int, fds->len - 1));
       g_array_set_size (fds, fds->len - 1);
     }
   return -EMSGSIZE;
@@ -126,7 +143,7 @@ socket_pending (Stream *stream)
 static void
 socket_free (Stream *stream)
 {
-  close (stream->fd);
+  fd_dispose_socket (stream->fd);
   g_free (stream);
 }
 

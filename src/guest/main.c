@@ -13,6 +13,7 @@
 #include "bus-policy.h"
 #include "config.h"
 #include "credential.h"
+#include "disposal.h"
 #include "event-loop.h"
 #include "limit.h"
 #include "link.h"
@@ -238,6 +239,7 @@ main (int argc, char **argv)
     return print_bus_policy (policy_path != NULL ? policy_path : POLICY_FILE);
 
   log_open ("tombolo-guestd", LOG_LEVEL_INFO);
+  fd_dispose_prepare ();
 
   /* Before any key is read: what runs as the same user shall not read our memory. */
   if (prctl (PR_SET_DUMPABLE, 0) < 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "disposal.h"
 #include "pty-helper.h"
 
 /* What one splice moves: a pipe holds as many bytes as these pages at least. */
@@ -155,7 +156,11 @@ relay_end_free (RelayEnd *end)
   if (end == NULL)
     return;
 
-  fd_clear (&end->fd);
+  /* Whoever has the other end may have sent descriptors over it. */
+  if (end->is_socket && !end->is_foreign)
+    fd_dispose_socket (end->fd);
+  else
+    fd_dispose (end->fd);
   pty_helper_free (end->helper);
   g_free (end);
 }
@@ -170,13 +175,42 @@ read_foreign_pipe (int fd, void *data, size_t size)
   return vmsplice (fd, &vector, 1, SPLICE_F_NONBLOCK);
 }
 
+/* Descriptors do not cross within a stream. Those that come are taken off the kernel, which would
+ * close them before it returns to us. */
+static ssize_t
+read_socket (int fd, void *data, size_t size)
+{
+  union
+  {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE (LIMIT_SOCKET_DESCRIPTORS * sizeof (int))];
+  } control;
+  struct iovec vector = { .iov_base = data, .iov_len = size };
+  struct msghdr message = { .msg_iov = &vector,
+                            .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = sizeof control.bytes };
+  ssize_t n = recvmsg (fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+  if (n < 0)
+    return n;
+
+  for (struct cmsghdr *header = CMSG_FIRSTHDR (&message); header != NULL;
+       header = CMSG_NXTHDR (&message, header))
+    if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+      for (size_t i = 0; i < (header->cmsg_len - CMSG_LEN (0)) / sizeof (int); i++)
+        fd_dispose (((const int *) CMSG_DATA (header))[i]);
+
+  return n;
+}
+
 ssize_t
 relay_end_read (RelayEnd *end, void *data, size_t size)
 {
   ssize_t n;
 
   do
-    n = end->is_socket    ? recv (end->fd, data, size, MSG_DONTWAIT)
+    n = end->is_socket    ? read_socket (end->fd, data, size)
         : end->is_foreign ? read_foreign_pipe (end->fd, data, size)
                           : read (end->fd, data, size);
   while (n < 0 && errno == EINTR);

@@ -18,6 +18,8 @@ typedef struct
 
 /* Descriptors of this process. */
 unsigned count_open (void);
+/* Waits until there are so many: what was passed is closed by and by (disposal.h). */
+void expect_open (unsigned n);
 
 void chain_init (Chain *chain);
 /* Passes `fd`, which it takes, across. */

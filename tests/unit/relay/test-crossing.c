@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "disposal.h"
 #include "pty-helper.h"
 
 #define TOKEN "00112233445566778899aabbccddeeff"
@@ -95,7 +96,7 @@ test_across (void)
   fd_list_clear (&far);
   close (sockets[1]);
   sd_event_unref (event);
-  g_assert_cmpuint (count_open (), ==, n_open);
+  expect_open (n_open);
 }
 
 /* A terminal has its size from the first moment on. */
@@ -157,7 +158,7 @@ test_refused (void)
   g_assert_nonnull (strstr (error->message, "Descriptor 1 is a directory"));
   g_assert_null (crossing_new (event, &fds, &again));
   g_assert_cmpstr (again->message, ==, error->message);
-  g_assert_cmpuint (count_open (), ==, n_open);
+  expect_open (n_open);
   sd_event_unref (event);
 }
 
@@ -241,6 +242,7 @@ int
 main (int argc, char **argv)
 {
   pty_helper_program = g_getenv ("TEST_PTY");
+  fd_dispose_prepare ();
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/relay/crossing/across", test_across);
   g_test_add_func ("/relay/crossing/window", test_window);

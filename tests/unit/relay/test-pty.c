@@ -11,6 +11,7 @@
 
 #include "chain.h"
 #include "descriptor.h"
+#include "disposal.h"
 #include "pty-helper.h"
 
 typedef struct
@@ -288,6 +289,7 @@ main (int argc, char **argv)
 {
   signal (SIGPIPE, SIG_IGN);
   pty_helper_program = g_getenv ("TEST_PTY");
+  fd_dispose_prepare ();
   g_test_init (&argc, &argv, NULL);
 #define ADD(name, function)                                                                        \
   g_test_add ("/relay/pty/" name, Fixture, NULL, set_up, function, tear_down)

@@ -11,6 +11,7 @@
 
 #include "chain.h"
 #include "descriptor.h"
+#include "disposal.h"
 #include "limit.h"
 
 #define LARGE ((size_t) 3 * 1024 * 1024 + 17)
@@ -351,6 +352,7 @@ int
 main (int argc, char **argv)
 {
   signal (SIGPIPE, SIG_IGN);
+  fd_dispose_prepare ();
   g_test_init (&argc, &argv, NULL);
 #define ADD(name, data, function)                                                                  \
   g_test_add ("/relay/" name, Fixture, data, set_up, function, tear_down)
