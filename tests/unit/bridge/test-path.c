@@ -21,6 +21,7 @@
 
 #define BYTES(text) text, sizeof text - 1
 #define CALL_TIME_USEC (10 * G_USEC_PER_SEC)
+#define FLOOD_TIME_USEC (60 * G_USEC_PER_SEC)
 
 static World *world;
 
@@ -1037,6 +1038,21 @@ check_channels_in_vain (Client *client, const char *member, const char *counter,
   g_assert_cmpuint (n, <=, 30);
 }
 
+/* The reply behind a flood comes once the bus has passed all of it on, message by message: on a
+ * machine that has other things to do, that takes longer than a call. */
+static void
+take_flood (Client *client)
+{
+  auto_error error = SD_BUS_ERROR_NULL;
+  auto_message reply = NULL;
+
+  sd_bus_set_method_call_timeout (client->bus, FLOOD_TIME_USEC);
+  sd_bus_call_method (client->bus, ECHO_ALIAS, ECHO_PATH, ECHO_INTERFACE, "Flood", &error, &reply,
+                      "");
+  g_assert_cmpstr (error.name, ==, NULL);
+  g_assert_nonnull (reply);
+}
+
 static void
 test_rogue (void)
 {
@@ -1060,7 +1076,7 @@ test_rogue (void)
 
   /* A flood costs nobody a reply. */
   for (int i = 0; i < 2; i++)
-    expect (&flooded, ECHO_ALIAS, "Flood", NULL);
+    take_flood (&flooded);
 
   check_large_replies ();
 

@@ -19,7 +19,7 @@
 #define OWNER ROGUE_OWNER
 
 #define FLOOD_SIZE ((size_t) 4 * 1024 * 1024)
-#define FLOOD_SIGNALS 100000
+#define FLOOD_SIGNALS 40000
 #define N_FLAPS 1000
 
 #define LARGE_SIZE ((size_t) 9 * 1024 * 1024)
