@@ -66,17 +66,20 @@ static GQueue corked_connections = G_QUEUE_INIT;
 static int on_later (sd_event_source *source, void *user_data);
 static void uncork (Connection *connection);
 
-/* Wakes the connection in the loop's next round. */
+/* Wakes the connection in one of the loop's next rounds, behind what waits already. A source that
+ * has run is not used again: sd-event counts a deferred one as waiting since it was made, so that a
+ * busy connection would have every turn before all that became ready after its first. */
 static void
 arm_later (Connection *connection)
 {
-  if (connection->later == NULL)
-    {
-      if (sd_event_add_defer (connection->event, &connection->later, on_later, connection) < 0)
-        g_error ("Out of memory"); /* as GLib's allocators do */
-    }
-  else
-    sd_event_source_set_enabled (connection->later, SD_EVENT_ONESHOT);
+  int enabled;
+
+  if (connection->later != NULL && sd_event_source_get_enabled (connection->later, &enabled) > 0)
+    return;
+
+  sd_event_source_disable_unref (connection->later);
+  if (sd_event_add_defer (connection->event, &connection->later, on_later, connection) < 0)
+    g_error ("Out of memory"); /* as GLib's allocators do */
 }
 
 static bool

@@ -20,10 +20,10 @@ LIMITS_EXCEEDED = "org.tombolo.Error.LimitsExceeded"
 # The host's bus has a limit of its own, which may come first.
 BUS_LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
 
-FLOOD_SECONDS = 6
 # A machine that does everything at once is slow, and so is polkit on it. That many calls are answered while the
-# flood lasts is what counts, and that none fails.
-DEADLINE_SECONDS = 15
+# flood lasts is what counts, that none fails, and that none waits for the flood's end.
+FLOOD_SECONDS = 8
+DEADLINE_SECONDS = 6
 LEAST_CALLS = 20
 # What one user's connections and waiting calls may hold, and as much again for the bridge itself.
 MOST_MEMORY_KB = (64 + 32 + 64) * 1024
@@ -147,26 +147,12 @@ ECHO = "org.example.Echo1"
     (SYSTEM_BUS, f"org.tombolo.Guest1.work.{ECHO}", "Largest"),
     (BUS_SOCKET, ECHO, "Largest"),
     (BUS_SOCKET, ECHO, "Flood"),
+    (SYSTEM_BUS, f"org.tombolo.Guest1.work.{ECHO}", "Flood"),
 ])
 def test_a_guest_floods_a_caller_who_does_not_read(host, rogue, address, destination, member):
     """Storms of signals, and the largest replies: for that caller alone."""
     counts = flooded(host, "unread", address, destination, f"{ECHO}.{member}", ECHO)
     assert counts["sent"] > 0
-
-
-def test_a_storm_of_signals_on_an_alias(host, rogue):
-    """Callers of one alias share its connection to the host's bus, and wait for each other there; another guest's
-    callers do not notice."""
-    bridge = unit_property(host, BRIDGE, "MainPID")
-    neighbour = bystanders(host, FLOOD_SECONDS, ECHO, others=False)
-    flood = client(host, "flood.py", ["unread", SYSTEM_BUS, f"org.tombolo.Guest1.work.{ECHO}", str(FLOOD_SECONDS),
-                                      f"{ECHO}.Flood"], user="operator")
-    judge(neighbour)
-    output, errors = flood.communicate(timeout=90)
-    assert flood.returncode == 0, errors
-    assert json.loads(output)["sent"] > 0
-    assert memory(host)[1] < MOST_MEMORY_KB
-    assert unit_property(host, BRIDGE, "MainPID") == bridge
 
 
 @pytest.mark.parametrize("member", ["Flap", "Churn"])

@@ -588,6 +588,50 @@ test_bad_preamble (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (fixture->reason, ==, -EPROTO);
 }
 
+static void
+send_messages (Fixture *fixture, uint32_t n)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+
+  for (uint32_t i = 1; i <= n; i++)
+    append_message (bytes, i, 1);
+  g_assert_cmpint (send (fixture->peer, bytes->data, bytes->len, MSG_NOSIGNAL), ==, bytes->len);
+}
+
+/* A connection that has more than it may handle in a turn has its next ones behind those of others,
+ * also when it has had some already. */
+static void
+test_turns (Fixture *busy, gconstpointer data)
+{
+  enum
+  {
+    MANY = 1000,
+    SOME = 100
+  };
+  Fixture quiet = { .event = sd_event_ref (busy->event), .ordered = true };
+  int fds[2];
+
+  g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
+  quiet.peer = fds[1];
+  g_assert_cmpint (connection_new (quiet.event, stream_new_socket (fds[0]), &handlers, &quiet,
+                                   &quiet.connection),
+                   ==, 0);
+
+  send_messages (busy, MANY);
+  while (busy->n_messages < SOME)
+    g_assert_cmpint (sd_event_run (busy->event, 0), >, 0);
+
+  send_messages (&quiet, 1);
+  while (quiet.n_messages == 0)
+    g_assert_cmpint (sd_event_run (busy->event, 0), >, 0);
+  g_assert_cmpuint (busy->n_messages, <, 4 * SOME);
+
+  run_loop (busy);
+  g_assert_cmpuint (busy->n_messages, ==, MANY);
+  g_assert_true (busy->ordered);
+  tear_down (&quiet, NULL);
+}
+
 #define ADD(name, data, function)                                                                  \
   g_test_add ("/connection/" name, Fixture, data, set_up, function, tear_down)
 
@@ -597,6 +641,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("pieces", NULL, test_pieces);
   ADD ("batch", NULL, test_batch);
+  ADD ("turns", NULL, test_turns);
   ADD ("large", NULL, test_large);
   ADD ("limit", NULL, test_limit);
   ADD ("bad-message", NULL, test_bad_message);
