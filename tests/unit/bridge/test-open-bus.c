@@ -388,6 +388,7 @@ test_false_shell (void)
   auto_bus tombolod = become_tombolod (&bridge);
 
   world_kill (world, WORLD_AGENT);
+  g_assert_true (world_wait_name (world, ECHO_ALIAS, FALSE, 15));
   world_start (world, WORLD_ROGUE);
   for (guint i = 0; i < G_N_ELEMENTS (lies); i++)
     {
