@@ -703,6 +703,7 @@ test_disowned (void)
 
   /* And back. */
   world_kill (world, WORLD_SERVICE);
+  g_assert_true (world_wait_name (world, ECHO_ALIAS, FALSE, 5));
   world_start (world, WORLD_SERVICE);
   g_assert_true (world_wait_name (world, ECHO_ALIAS, TRUE, 5));
   expect (&client, BACK_INTERFACE, "Ask", "");
