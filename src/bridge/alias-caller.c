@@ -123,6 +123,7 @@ send_call (Caller *caller, const WireMessage *call, CallbackRoute *ret_route)
 {
   AliasCaller *self = caller_get_user_data (caller);
   Alias *alias = find_alias (self, call->header.sender);
+  auto_fd_list fds = { 0 };
 
   ret_route->error = TOMBOLO_ERROR_ACCESS_DENIED;
   if (alias == NULL)
@@ -135,8 +136,10 @@ send_call (Caller *caller, const WireMessage *call, CallbackRoute *ret_route)
       ret_route->error = TOMBOLO_ERROR_LIMITS_EXCEEDED;
       ret_route->origin = alias;
       ret_route->problem = get_excess (caller, alias, &call->header);
+      if (ret_route->problem == NULL && caller_open_descriptors (caller, &fds) != NULL)
+        ret_route->problem = CALLBACK_TOO_MANY;
       if (ret_route->problem == NULL
-          && (ret_route->serial = alias_send_call (alias, call, self->name)) == 0)
+          && (ret_route->serial = alias_send_call (alias, call, self->name, &fds)) == 0)
         ret_route->problem = "The host's bus does not take the call; try again later.";
     }
 }
@@ -294,16 +297,16 @@ alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call, FdList
 /* The caller that has to answer, or any where the bus answers in its place: then the serial, one of
  * the alias' own, tells which. */
 static bool
-answer (AliasCaller *self, Alias *alias, const WireMessage *message, const WireHeader *bad,
-        const char *problem)
+answer (AliasCaller *self, Alias *alias, const WireMessage *message, FdList *fds,
+        const WireHeader *bad, const char *problem)
 {
-  return message != NULL ? caller_answer (self->caller, alias, message)
+  return message != NULL ? caller_answer (self->caller, alias, message, fds)
                          : caller_answer_bad (self->caller, alias, bad->reply_serial, problem);
 }
 
 static void
 take_answer (Bridge *bridge, Alias *alias, const WireHeader *header, const WireMessage *message,
-             const char *problem)
+             FdList *fds, const char *problem)
 {
   GHashTable *callers = bridge->alias_callers[alias_get_guest_bus (alias)];
   AliasCaller *self = g_hash_table_lookup (callers, header->sender);
@@ -311,27 +314,27 @@ take_answer (Bridge *bridge, Alias *alias, const WireHeader *header, const WireM
   gpointer value;
 
   if (self != NULL)
-    answer (self, alias, message, header, problem);
+    answer (self, alias, message, fds, header, problem);
   if (header->type != WIRE_ERROR || strcmp (header->sender, BUS_DRIVER_NAME) != 0)
     return;
 
   g_hash_table_iter_init (&iter, callers);
   while (g_hash_table_iter_next (&iter, NULL, &value))
-    if (answer (value, alias, message, header, problem))
+    if (answer (value, alias, message, fds, header, problem))
       return;
 }
 
 void
-alias_caller_answer (Bridge *bridge, Alias *alias, const WireMessage *message)
+alias_caller_answer (Bridge *bridge, Alias *alias, const WireMessage *message, FdList *fds)
 {
-  take_answer (bridge, alias, &message->header, message, NULL);
+  take_answer (bridge, alias, &message->header, message, fds, NULL);
 }
 
 void
 alias_caller_answer_bad (Bridge *bridge, Alias *alias, const WireHeader *header,
                          const char *problem)
 {
-  take_answer (bridge, alias, header, NULL, problem);
+  take_answer (bridge, alias, header, NULL, NULL, problem);
 }
 
 void

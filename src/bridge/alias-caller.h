@@ -10,8 +10,9 @@ typedef struct AliasCaller AliasCaller;
 /* A call that came to `alias`; its destination is the exported name already. */
 void alias_caller_call (Bridge *bridge, Alias *alias, const WireMessage *call, FdList *fds);
 
-/* A METHOD_RETURN or ERROR that came to `alias`, of a caller or of the bus in its place. */
-void alias_caller_answer (Bridge *bridge, Alias *alias, const WireMessage *answer);
+/* A METHOD_RETURN or ERROR that came to `alias`, of a caller or of the bus in its place, with its
+ * descriptors, which are taken or left. */
+void alias_caller_answer (Bridge *bridge, Alias *alias, const WireMessage *answer, FdList *fds);
 /* The same of one that may not pass; `problem` is half a sentence. */
 void alias_caller_answer_bad (Bridge *bridge, Alias *alias, const WireHeader *answer,
                               const char *problem);

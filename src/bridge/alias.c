@@ -97,13 +97,13 @@ on_message (OwnedName *name, const WireMessage *message, void *user_data)
   if (call.header.type == WIRE_SIGNAL || call.header.sender == NULL)
     return;
 
+  fds = connection_take_descriptors (bus_client_get_connection (owned_name_get_bus (name)));
   if (call.header.type != WIRE_METHOD_CALL)
     {
-      alias_caller_answer (alias->bridge, alias, message);
+      alias_caller_answer (alias->bridge, alias, message, &fds);
       return;
     }
 
-  fds = connection_take_descriptors (bus_client_get_connection (owned_name_get_bus (name)));
   call.header.destination = alias->exported;
   alias_caller_call (alias->bridge, alias, &call, &fds);
 }
@@ -319,13 +319,13 @@ alias_send_signal (Alias *alias, const WireMessage *signal, const char *destinat
 }
 
 uint32_t
-alias_send_call (Alias *alias, const WireMessage *call, const char *destination)
+alias_send_call (Alias *alias, const WireMessage *call, const char *destination, FdList *fds)
 {
   WireMessage plain = *call;
 
   /* No guest asks the host's users for a password. */
   plain.header.flags &= WIRE_NO_REPLY_EXPECTED;
-  return owned_name_send_call (alias->name, &plain, destination);
+  return owned_name_send_call (alias->name, &plain, destination, fds);
 }
 
 void

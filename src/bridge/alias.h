@@ -41,8 +41,9 @@ void alias_send_reply (Alias *alias, const WireHeader *reply, const char *destin
                        const void *body, size_t body_size, FdList *fds);
 /* `destination` NULL: to everybody. Dropped, and logged, where the bus does not keep up. */
 void alias_send_signal (Alias *alias, const WireMessage *signal, const char *destination);
-/* Sends `destination` a call of the guest's. Returns the serial under which it waits for its
- * answer, or 0 where it was not sent. */
-uint32_t alias_send_call (Alias *alias, const WireMessage *call, const char *destination);
+/* Sends `destination` a call of the guest's, with `fds`, which it takes or leaves. Returns the
+ * serial under which it waits for its answer, or 0 where it was not sent. */
+uint32_t alias_send_call (Alias *alias, const WireMessage *call, const char *destination,
+                          FdList *fds);
 /* An error in answer to `call`, which has a sender. */
 void alias_send_error (Alias *alias, const WireHeader *call, TomboloError code, const char *text);

@@ -180,6 +180,7 @@ send_call (Caller *caller, const WireMessage *call, CallbackRoute *ret_route)
 {
   BusSocketClient *client = caller_get_user_data (caller);
   WireHeader header = forward_call (&call->header, get_unique_name (client));
+  auto_fd_list fds = { 0 };
 
   if (!client->open || !has_called (client, call->header.sender))
     {
@@ -188,15 +189,25 @@ send_call (Caller *caller, const WireMessage *call, CallbackRoute *ret_route)
       return;
     }
 
+  if (call->header.n_descriptors > 0 && !connection_passes_descriptors (client->connection))
+    {
+      ret_route->error = TOMBOLO_ERROR_NOT_SUPPORTED;
+      ret_route->problem = "The call brings file descriptors, which the caller's connection has "
+                           "not agreed to.";
+      return;
+    }
+
   header.sender = call->header.sender;
   header.serial = next_serial (client);
   ret_route->origin = client;
   ret_route->serial = header.serial;
-  if (connection_send (client->connection, &header, call->body, call->body_size) < 0)
-    {
-      ret_route->error = TOMBOLO_ERROR_LIMITS_EXCEEDED;
-      ret_route->problem = "The caller does not read what you send; try again later.";
-    }
+  ret_route->error = TOMBOLO_ERROR_LIMITS_EXCEEDED;
+  if (caller_open_descriptors (caller, &fds) != NULL)
+    ret_route->problem = CALLBACK_TOO_MANY;
+  else if (connection_send_descriptors (client->connection, &header, call->body, call->body_size,
+                                        &fds)
+           < 0)
+    ret_route->problem = "The caller does not read what you send; try again later.";
   hold_guest (client);
 }
 
@@ -382,7 +393,11 @@ on_message (Connection *connection, const WireMessage *message, void *user_data)
     }
   if (client->open
       && (message->header.type == WIRE_METHOD_RETURN || message->header.type == WIRE_ERROR))
-    caller_answer (client->caller, client, message);
+    {
+      auto_fd_list fds = connection_take_descriptors (connection);
+
+      caller_answer (client->caller, client, message, &fds);
+    }
   /* Signals of the host's clients do not enter a guest, and answers to nothing neither. */
   if (!client->open || message->header.type != WIRE_METHOD_CALL)
     return;

@@ -6,6 +6,10 @@
 
 #include <stdbool.h>
 
+#define CALLBACK_TOO_MANY                                                                          \
+  "The call brings descriptors, of which the caller has as many as it may have; close some of "    \
+  "them."
+
 /* Where a call went, or why it did not. */
 typedef struct
 {

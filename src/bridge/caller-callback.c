@@ -75,11 +75,44 @@ fail (Caller *caller, const MappedCall *call, const char *error_name, const char
   channel_refuse (caller->channel, &header, error_name, text);
 }
 
+/* Tells the guest of the answer's descriptors. FALSE with `error` set where they may not cross. */
+static gboolean
+announce_descriptors (Caller *caller, const WireHeader *answer, FdList *fds, GError **error)
+{
+  const char *excess;
+  size_t n;
+
+  if (fds->n != answer->n_descriptors)
+    {
+      g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
+                   "Its file descriptors have not come along.");
+      return FALSE;
+    }
+  if (fds->n == 0)
+    return TRUE;
+
+  n = crossing_check (fds, error);
+  if (n == 0)
+    return FALSE;
+  excess = stream_quota_reserve (caller->quota, n);
+  if (excess != NULL)
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                 "Machine “%s” takes no more descriptors for now: %s", caller->bridge->machine,
+                 excess);
+  else if (caller_announce (caller, fds, n, error) != 0)
+    return TRUE;
+  else
+    stream_quota_release (caller->quota, n);
+
+  return FALSE;
+}
+
 bool
-caller_answer (Caller *caller, void *origin, const WireMessage *answer)
+caller_answer (Caller *caller, void *origin, const WireMessage *answer, FdList *fds)
 {
   const WireHeader *from = &answer->header;
   g_auto (MappedCall) call = { 0 };
+  g_autoptr (GError) error = NULL;
   WireHeader header;
 
   if (!call_map_take (&caller->callbacks, origin, from->reply_serial, &call))
@@ -87,11 +120,14 @@ caller_answer (Caller *caller, void *origin, const WireMessage *answer)
 
   header = forward_reply (from, 0, NULL, NULL);
   header.reply_serial = call.original;
-  if (from->n_descriptors > 0)
-    fail (caller, &call, tombolo_error_name (TOMBOLO_ERROR_NOT_SUPPORTED),
-          "The caller's answer carries file descriptors, which do not cross into the guest.");
-  else
+  header.n_descriptors = from->n_descriptors;
+  if (announce_descriptors (caller, from, fds, &error))
     channel_send_reply (caller->channel, &header, answer->body, answer->body_size);
+  else
+    {
+      g_prefix_error (&error, "The caller's answer does not cross into the guest. ");
+      fail (caller, &call, tombolo_error_name ((TomboloError) error->code), error->message);
+    }
   return true;
 }
 

@@ -73,6 +73,11 @@ void caller_drop_head (Caller *caller);
 /* Fails all that wait. */
 void caller_fail_queue (Caller *caller, const char *reason);
 
+/* Tells the guest of `n_streams` descriptors, which it takes, right in front of their message: they
+ * were looked at, and counted, and now each counts for itself. Returns the serial of that, or 0
+ * with `error` set, and they are counted still. */
+uint32_t caller_announce (Caller *caller, FdList *fds, size_t n_streams, GError **error);
+
 /* A call of the guest's, on the channel. */
 void caller_take_callback (Caller *caller, const WireMessage *call);
 /* Owners have changed: calls of those who own nothing any more are forgotten. */

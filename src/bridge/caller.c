@@ -23,42 +23,24 @@ finish (Caller *caller)
 
 /* --- The channel --- */
 
-/* What stands here for the descriptors of a reply, and the streams to the guest's; where they
- * cannot be had the caller is told. */
-static bool
-open_descriptors (Caller *caller, void *origin, const WireMessage *reply, FdList *ret_fds)
-{
-  Crossing *crossing = channel_get_crossing (caller->channel);
-  g_autoptr (GError) error = NULL;
-  g_autofree char *text = NULL;
-  const char *excess;
-
-  if (crossing == NULL)
-    return true;
-
-  excess = stream_quota_reserve (caller->quota, crossing->n_streams);
-  if (excess == NULL && crossing_open (crossing, caller->bridge->event, ret_fds, &error))
-    {
-      streams_add (caller->bridge->streams, caller->channel, caller->quota, crossing, 0);
-      return true;
-    }
-
-  if (excess == NULL)
-    stream_quota_release (caller->quota, crossing->n_streams);
-  text = g_strdup_printf ("The reply of machine “%s” brings descriptors, which are too many: %s",
-                          caller->bridge->machine, excess != NULL ? excess : error->message);
-  caller_send_failure (caller, origin, reply->header.reply_serial, TOMBOLO_ERROR_LIMITS_EXCEEDED,
-                       text);
-  return false;
-}
-
 static void
 pass_reply (Caller *caller, void *origin, const WireMessage *reply)
 {
   auto_fd_list fds = { 0 };
+  const char *excess = caller_open_descriptors (caller, &fds);
+  g_autofree char *text = NULL;
 
-  if (open_descriptors (caller, origin, reply, &fds))
-    caller->operations->reply (caller, origin, &reply->header, reply->body, reply->body_size, &fds);
+  if (excess == NULL)
+    {
+      caller->operations->reply (caller, origin, &reply->header, reply->body, reply->body_size,
+                                 &fds);
+      return;
+    }
+
+  text = g_strdup_printf ("The reply of machine “%s” brings descriptors, which are too many: %s",
+                          caller->bridge->machine, excess);
+  caller_send_failure (caller, origin, reply->header.reply_serial, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                       text);
 }
 
 static bool
@@ -315,36 +297,18 @@ authorise (Caller *caller, Call *call)
     refuse (caller, call, verdict);
 }
 
-/* Tells the guest of the call's descriptors, right in front of it. Returns the serial of that, or 0
- * where the call was failed. */
+/* Returns the serial of the announcement, or 0 where the call was failed. */
 static uint32_t
 announce_descriptors (Caller *caller, Call *call)
 {
-  Bridge *bridge = caller->bridge;
-  const WireHeader *header = &call->message.header;
   g_autoptr (GError) error = NULL;
-  g_autoptr (Crossing) crossing = crossing_new (bridge->event, &call->fds, &error);
-  uint32_t serial;
+  uint32_t serial = caller_announce (caller, &call->fds, call->n_streams, &error);
 
-  if (crossing == NULL || crossing->n_streams != call->n_streams)
-    {
-      caller_fail (caller, call->origin, header,
-                   error != NULL ? (TomboloError) error->code : TOMBOLO_ERROR_FAILED, "%s",
-                   error != NULL ? error->message : "The descriptors changed while they waited.");
-      return 0;
-    }
-
-  serial = channel_announce (caller->channel, crossing);
-  if (serial == 0)
-    {
-      caller_fail (caller, call->origin, header, TOMBOLO_ERROR_LIMITS_EXCEEDED,
-                   "Machine “%s” does not take calls as fast as you make them; wait for replies.",
-                   bridge->machine);
-      return 0;
-    }
-
-  streams_add (bridge->streams, caller->channel, caller->quota, crossing, serial);
-  call->n_streams = 0; /* each counts for itself now */
+  if (serial != 0)
+    call->n_streams = 0; /* each counts for itself now */
+  else
+    caller_fail (caller, call->origin, &call->message.header, (TomboloError) error->code, "%s",
+                 error->message);
   return serial;
 }
 

@@ -70,9 +70,13 @@ void caller_call (Caller *caller, void *origin, const char *name, const WireMess
 /* The same for the Hello of a bus-socket client: `opened` is called instead of the guest. */
 void caller_hello (Caller *caller, void *origin, const WireMessage *message);
 
+/* Within the `call` operation, or `reply`: what stands on the host for the descriptors of the
+ * guest's message, counted, and their streams. NULL, also where it has none; else what there is too
+ * much of, half a sentence. */
+const char *caller_open_descriptors (Caller *caller, FdList *ret_fds);
 /* The caller's answer, METHOD_RETURN or ERROR, to a call that its `call` operation sent by way of
- * `origin`. False: nobody waits for it. */
-bool caller_answer (Caller *caller, void *origin, const WireMessage *answer);
+ * `origin`. Its descriptors are taken or left. False: nobody waits for it. */
+bool caller_answer (Caller *caller, void *origin, const WireMessage *answer, FdList *fds);
 /* The same for an answer that may not pass. `problem` is half a sentence. */
 bool caller_answer_bad (Caller *caller, void *origin, uint32_t serial, const char *problem);
 /* How many answers are still to come by way of `origin`. */

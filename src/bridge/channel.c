@@ -192,8 +192,7 @@ take_message (Channel *channel, const WireMessage *message)
   const WireHeader *header = &message->header;
   size_t announced = channel->crossing != NULL ? channel->crossing->n_descriptors : 0;
 
-  if (header->n_descriptors != announced
-      || (announced > 0 && header->type != WIRE_METHOD_RETURN && header->type != WIRE_ERROR))
+  if (header->n_descriptors != announced || (announced > 0 && header->type == WIRE_SIGNAL))
     channel_misbehaved (channel, "it sent a message with other descriptors than it announced");
   else if (header->type == WIRE_SIGNAL)
     take_signal (channel, message);

@@ -308,16 +308,22 @@ owned_name_send_signal (OwnedName *name, const WireMessage *signal, const char *
 }
 
 uint32_t
-owned_name_send_call (OwnedName *name, const WireMessage *call, const char *destination)
+owned_name_send_call (OwnedName *name, const WireMessage *call, const char *destination,
+                      FdList *fds)
 {
   WireHeader header = forward_call (&call->header, destination);
+  Connection *connection;
   int r;
 
   if (!name->ready)
     return 0;
 
+  connection = bus_client_get_connection (name->bus);
+  if (fds->n > 0 && !connection_passes_descriptors (connection))
+    return 0;
+
   header.serial = bus_client_next_serial (name->bus);
-  r = connection_send (bus_client_get_connection (name->bus), &header, call->body, call->body_size);
+  r = connection_send_descriptors (connection, &header, call->body, call->body_size, fds);
   update_full (name);
   return r < 0 ? 0 : header.serial;
 }

@@ -66,8 +66,10 @@ void owned_name_send_reply (OwnedName *name, const WireHeader *reply, const char
                             const void *body, size_t body_size, FdList *fds);
 /* `destination` NULL: to everybody. -ENOBUFS: it does not fit, and is dropped. */
 int owned_name_send_signal (OwnedName *name, const WireMessage *signal, const char *destination);
-/* Returns the serial under which the call waits for its answer, or 0 where it was not sent. */
-uint32_t owned_name_send_call (OwnedName *name, const WireMessage *call, const char *destination);
+/* With `fds`, which it takes or leaves. Returns the serial under which the call waits for its
+ * answer, or 0 where it was not sent. */
+uint32_t owned_name_send_call (OwnedName *name, const WireMessage *call, const char *destination,
+                               FdList *fds);
 /* An error in answer to `call`, which has a sender. */
 void owned_name_send_error (OwnedName *name, const WireHeader *call, const char *error_name,
                             const char *text);

@@ -11,6 +11,7 @@
 typedef struct
 {
   Agent *agent;
+  const void *channel; /* the owner of its streams */
   Connection *host;
   BusClient *bus; /* NULL until the channel is opened */
   const OwnerTable *owners;
@@ -19,15 +20,17 @@ typedef struct
 } Callbacks;
 
 /* All have to outlive it. */
-void callbacks_init (Callbacks *callbacks, Agent *agent, Connection *host,
+void callbacks_init (Callbacks *callbacks, Agent *agent, const void *channel, Connection *host,
                      const OwnerTable *owners);
 void callbacks_clear (Callbacks *callbacks);
 
-/* A METHOD_CALL that came from the bus: passed on to the host, or refused. */
+/* A METHOD_CALL that came from the bus: passed on to the host, its descriptors announced, or
+ * refused. */
 void callbacks_take_call (Callbacks *callbacks, const WireMessage *call);
 
-/* A METHOD_RETURN or ERROR that came from the host. What answers no call is dropped. */
-void callbacks_take_answer (Callbacks *callbacks, const WireMessage *answer);
+/* A METHOD_RETURN or ERROR that came from the host, with the descriptors that were announced, which
+ * are taken or left. What answers no call is dropped. */
+void callbacks_take_answer (Callbacks *callbacks, const WireMessage *answer, FdList *fds);
 
 /* The owners have changed: who owns nothing any more is not kept waiting. */
 void callbacks_owners_changed (Callbacks *callbacks);

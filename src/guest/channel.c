@@ -40,7 +40,7 @@ struct GuestChannel
   Connection *host;
   SessionRequest *request; /* for a connection to the session bus */
   BusClient *bus;
-  FdList incoming; /* of the next call: what was announced */
+  FdList incoming; /* of the next message: what was announced */
   ChannelCaller caller;
   OwnerTable owners;
   Callbacks callbacks;
@@ -221,7 +221,7 @@ take_service_call (GuestChannel *channel, const WireMessage *message, const char
   send_error (channel, &message->header, tombolo_error_name (TOMBOLO_ERROR_ACCESS_DENIED), text);
 }
 
-/* What the descriptors of the next call are: their streams may come from now on. */
+/* What the descriptors of the next message are: their streams may come from now on. */
 static bool
 take_announcement (GuestChannel *channel, const WireMessage *message)
 {
@@ -283,52 +283,21 @@ take_call (GuestChannel *channel, const WireMessage *message)
 
 /* --- From the bus --- */
 
-/* Tells the host what the descriptors of the reply are, right in front of it, and waits for their
- * streams. Where they cannot cross the caller gets an error in place of the reply. */
+/* Where they cannot cross the caller gets an error in place of the reply. */
 static bool
 announce_descriptors (GuestChannel *channel, const WireMessage *reply)
 {
-  static const WireHeader announcement = { .type = WIRE_METHOD_CALL,
-                                           .flags = WIRE_NO_REPLY_EXPECTED,
-                                           .path = AGENT_PATH,
-                                           .interface = AGENT_CHANNEL_INTERFACE,
-                                           .member = CROSSING_MEMBER,
-                                           .signature = CROSSING_SIGNATURE };
-  GuestStreams *streams = agent_get_streams (channel->agent);
   auto_fd_list fds = connection_take_descriptors (bus_client_get_connection (channel->bus));
   WireHeader call = { .serial = reply->header.reply_serial };
-  g_autoptr (Crossing) crossing = NULL;
   g_autoptr (GError) error = NULL;
-  WireHeader header = announcement;
-  WireWriter *body;
-  const uint8_t *data;
-  size_t size;
 
-  if (fds.n != reply->header.n_descriptors)
-    g_set_error (&error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
-                 "The reply's file descriptors have not come along.");
-  else if (!guest_streams_has_room (streams, channel, fds.n))
-    g_set_error (&error, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED,
-                 "The reply brings descriptors, and as many as may be are open already; close some "
-                 "of them.");
-  else
-    crossing = crossing_new (agent_get_event (channel->agent), &fds, &error);
-  if (crossing == NULL)
-    {
-      g_prefix_error (&error, "The guest's reply does not cross. ");
-      send_error (channel, &call, tombolo_error_name ((TomboloError) error->code), error->message);
-      return false;
-    }
+  if (guest_streams_announce (agent_get_streams (channel->agent), channel, channel->host,
+                              next_serial (channel), &fds, reply->header.n_descriptors, &error))
+    return true;
 
-  body = wire_writer_new ();
-  crossing_write (crossing, body);
-  data = wire_writer_data (body, &size);
-  header.byte_order = wire_native_byte_order ();
-  header.serial = next_serial (channel);
-  send_to_host (channel, &header, data, size);
-  wire_writer_free (body);
-  guest_streams_expect (streams, channel, crossing);
-  return true;
+  g_prefix_error (&error, "The guest's reply does not cross. ");
+  send_error (channel, &call, tombolo_error_name ((TomboloError) error->code), error->message);
+  return false;
 }
 
 static void
@@ -668,7 +637,9 @@ on_host_message (Connection *connection, const WireMessage *message, void *user_
 
   if (channel->state == STATE_OPEN && (type == WIRE_METHOD_RETURN || type == WIRE_ERROR))
     {
-      callbacks_take_answer (&channel->callbacks, message);
+      auto_fd_list fds = fd_list_steal (&channel->incoming);
+
+      callbacks_take_answer (&channel->callbacks, message, &fds);
       hold_host (channel);
     }
   else if (type != WIRE_METHOD_CALL || channel->state == STATE_OPENING)
@@ -733,7 +704,7 @@ guest_channel_new (Agent *agent, Stream *stream,
       return NULL;
     }
 
-  callbacks_init (&channel->callbacks, agent, channel->host, &channel->owners);
+  callbacks_init (&channel->callbacks, agent, channel, channel->host, &channel->owners);
   if (sd_event_add_time_relative (agent_get_event (agent), &channel->deadline, CLOCK_MONOTONIC,
                                   LIMIT_CHANNEL_TIME_USEC, G_USEC_PER_SEC, on_deadline, channel)
       < 0)

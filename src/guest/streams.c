@@ -215,6 +215,52 @@ guest_streams_expect (GuestStreams *streams, const void *owner, Crossing *crossi
     }
 }
 
+static void
+send_announcement (Connection *host, const Crossing *crossing, uint32_t serial)
+{
+  const WireHeader header = { .byte_order = wire_native_byte_order (),
+                              .type = WIRE_METHOD_CALL,
+                              .flags = WIRE_NO_REPLY_EXPECTED,
+                              .serial = serial,
+                              .path = AGENT_PATH,
+                              .interface = AGENT_CHANNEL_INTERFACE,
+                              .member = CROSSING_MEMBER,
+                              .signature = CROSSING_SIGNATURE };
+  WireWriter *body = wire_writer_new ();
+  const uint8_t *data;
+  size_t size;
+
+  crossing_write (crossing, body);
+  data = wire_writer_data (body, &size);
+  if (connection_send (host, &header, data, size) == -ENOBUFS)
+    connection_abort (host, -ENOBUFS);
+  wire_writer_free (body);
+}
+
+gboolean
+guest_streams_announce (GuestStreams *streams, const void *owner, Connection *host, uint32_t serial,
+                        FdList *fds, size_t n, GError **error)
+{
+  auto_fd_list list = fd_list_steal (fds);
+  g_autoptr (Crossing) crossing = NULL;
+
+  if (list.n != n)
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_NOT_SUPPORTED,
+                 "Its file descriptors have not come along.");
+  else if (!guest_streams_has_room (streams, owner, n))
+    g_set_error (error, TOMBOLO_ERROR, TOMBOLO_ERROR_LIMITS_EXCEEDED,
+                 "It brings descriptors, and as many as may be are open already; close some of "
+                 "them.");
+  else
+    crossing = crossing_new (agent_get_event (streams->agent), &list, error);
+  if (crossing == NULL)
+    return FALSE;
+
+  send_announcement (host, crossing, serial);
+  guest_streams_expect (streams, owner, crossing);
+  return TRUE;
+}
+
 void
 guest_streams_drop_owner (GuestStreams *streams, const void *owner)
 {

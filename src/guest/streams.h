@@ -4,6 +4,7 @@
 #pragma once
 
 #include "agent.h"
+#include "connection.h"
 #include "crossing.h"
 #include "stream.h"
 
@@ -18,6 +19,12 @@ bool guest_streams_has_room (const GuestStreams *streams, const void *owner, siz
 
 /* Takes the ends of `crossing`: their streams may come now. */
 void guest_streams_expect (GuestStreams *streams, const void *owner, Crossing *crossing);
+
+/* Tells the host, on `host`, what the descriptors of a message are that goes right behind, and
+ * waits for their streams: `fds`, which it takes, of `n` that the message speaks of. FALSE with
+ * `error` set, and nothing was sent. */
+gboolean guest_streams_announce (GuestStreams *streams, const void *owner, Connection *host,
+                                 uint32_t serial, FdList *fds, size_t n, GError **error);
 
 /* A stream has come, which it takes. */
 void guest_streams_take (GuestStreams *streams, Stream *stream);

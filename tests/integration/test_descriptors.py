@@ -143,6 +143,20 @@ def test_more_than_16_in_a_message_are_refused(host):
     assert call(host, "alias", "tell") == {"text": "from the guest\n"}
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_callback_carries_them_both_ways(host, way):
+    """As BlueZ calls a profile: a socket and a pipe for the caller, and a pipe in its answer."""
+    assert call(host, way, "profile") == {"log": "connected", "from the name's owner": True,
+                                          "heard": ["by socket", "by pipe"]}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_callbacks_answer_with_a_file_is_refused(host, way):
+    said = call(host, way, "profile", "file")
+    assert said["error"] == NOT_SUPPORTED
+    assert "a regular file" in said["message"]
+
+
 def test_signals_with_descriptors_are_left_out(host):
     assert call(host, "alias", "signals") == {"seen": ["Empty"]}
 

@@ -278,6 +278,74 @@ on_announce (sd_bus_message *call, void *user_data, sd_bus_error *error)
   return sd_bus_reply_method_return (call, NULL);
 }
 
+#define PROFILE_PATH "/org/tombolo/Test1/Profile"
+
+typedef struct
+{
+  sd_bus_message *call;
+  int socket;
+} Link;
+
+/* What the caller has sent by its socket, and by the pipe of its answer; or why there is none. */
+static int
+on_connected (sd_bus_message *answer, void *user_data, sd_bus_error *error)
+{
+  g_autofree Link *link = user_data;
+  const sd_bus_error *problem = sd_bus_message_get_error (answer);
+  char texts[2][64] = { "", "" };
+  int fd, r = problem != NULL ? 0 : sd_bus_message_read (answer, "h", &fd);
+
+  if (problem == NULL && r >= 0)
+    for (int i = 0; i < 2; i++)
+      {
+        size_t size = 0;
+        ssize_t n;
+
+        while ((n = read (i == 0 ? link->socket : fd, texts[i] + size, sizeof texts[i] - 1 - size))
+               > 0)
+          size += (size_t) n;
+      }
+  close (link->socket);
+
+  if (problem != NULL)
+    r = sd_bus_reply_method_error (link->call, problem);
+  else if (r >= 0)
+    r = sd_bus_reply_method_return (link->call, "ss", texts[0], texts[1]);
+  sd_bus_message_unref (link->call);
+  return r;
+}
+
+/* Calls the caller back as BlueZ does its profiles: with a socket, and a pipe in the dictionary. */
+static int
+on_connect (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  sd_bus *bus = sd_bus_message_get_bus (call);
+  sd_bus_message *back = NULL;
+  Link *link;
+  int pipes[2], sockets[2], r;
+
+  if (pipe2 (pipes, O_CLOEXEC) < 0
+      || socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0
+      || write (pipes[1], "connected", 9) < 0)
+    return -errno;
+  close (pipes[1]);
+  link = g_new0 (Link, 1);
+  link->call = sd_bus_message_ref (call);
+  link->socket = sockets[0];
+
+  r = sd_bus_message_new_method_call (bus, &back, sd_bus_message_get_sender (call), PROFILE_PATH,
+                                      "org.bluez.Profile1", "NewConnection");
+  if (r >= 0)
+    r = sd_bus_message_append (back, "oha{sv}", "/org/bluez/hci0/dev_1", sockets[1], 1, "Log", "h",
+                               pipes[0]);
+  close (pipes[0]);
+  close (sockets[1]);
+  if (r >= 0)
+    r = sd_bus_call_async (bus, NULL, back, on_connected, link, 0);
+  sd_bus_message_unref (back);
+  return r < 0 ? r : 1;
+}
+
 /* How many descriptors this process has: none may stay behind. */
 static int
 on_count (sd_bus_message *call, void *user_data, sd_bus_error *error)
@@ -303,6 +371,7 @@ static const sd_bus_vtable vtable[] = {
   SD_BUS_METHOD ("LetGo", "", "", on_let_go, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("File", "", "h", on_file, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Announce", "", "", on_announce, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Connect", "", "ss", on_connect, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Count", "", "u", on_count, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_SIGNAL ("Landed", "h", 0),
   SD_BUS_SIGNAL ("Empty", "", 0),

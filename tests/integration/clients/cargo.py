@@ -284,6 +284,50 @@ def signals(cargo):
     return {"seen": seen}
 
 
+PROFILE = Gio.DBusNodeInfo.new_for_xml("""<node><interface name="org.bluez.Profile1">
+<method name="NewConnection"><arg type="o" direction="in"/><arg type="h" direction="in"/>
+<arg type="a{sv}" direction="in"/><arg type="h" direction="out"/></method>
+</interface></node>""").interfaces[0]
+
+
+def profile(cargo, kind="pipe"):
+    """The guest's service calls us back, with a socket and a pipe, and gets a pipe, or a file."""
+    loop = GLib.MainLoop()
+    said = {}
+
+    def called(_bus, sender, _path, _interface, _method, arguments, invocation):
+        fds = invocation.get_message().get_unix_fd_list().steal_fds()
+        _device, index, properties = arguments.unpack()
+        said["log"] = read_all(fds[properties["Log"]]).decode()
+        with socket.socket(fileno=fds[index]) as connection:
+            connection.sendall(b"by socket")
+        read, write = os.pipe() if kind == "pipe" else (os.open("/etc/hostname", os.O_RDONLY), os.dup(2))
+        if kind == "pipe":
+            os.write(write, b"by pipe")
+        os.close(write)
+        given = Gio.UnixFDList.new()
+        given.append(read)
+        os.close(read)
+        said["from the name's owner"] = sender == cargo.bus.call_sync(
+            "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner",
+            GLib.Variant("(s)", (cargo.name,)), None, Gio.DBusCallFlags.NONE, -1, None).unpack()[0]
+        invocation.return_value_with_unix_fd_list(GLib.Variant("(h)", (0,)), given)
+
+    def answered(bus, result):
+        try:
+            said["heard"] = list(bus.call_finish(result).unpack())
+        except GLib.Error as error:
+            said["error"] = Gio.DBusError.get_remote_error(error)
+            said["message"] = error.message
+        loop.quit()
+
+    cargo.bus.register_object("/org/tombolo/Test1/Profile", PROFILE, called, None, None)
+    cargo.bus.call(cargo.name, PATH, NAME, "Connect", None, None, Gio.DBusCallFlags.NONE, PATIENCE * 1000, None,
+                   answered)
+    loop.run()
+    return said
+
+
 def wait_in_transfer(cargo):
     """The guest writes without end; says how ours ended when the guest has gone."""
     read, write = os.pipe()

@@ -289,14 +289,74 @@ announced_signal (const Lie *lie)
   send (lie, header, NULL);
 }
 
+/* With `announced` descriptors announced, and `n` of them there. */
+static void
+call_announced (const Lie *lie, const char *sender, unsigned announced, unsigned n)
+{
+  WireHeader header = make_call (sender, 9);
+
+  announce (lie, announced, TOKEN);
+  header.n_descriptors = n;
+  send (lie, header, make_text ("lie"));
+}
+
+/* As it should be; none of its streams is ever served. */
 static void
 announced_call (const Lie *lie)
 {
+  call_announced (lie, ROGUE_OWNER, 1, 1);
+  answer (lie);
+}
+
+static void
+announced_call_stranger (const Lie *lie)
+{
+  call_announced (lie, ROGUE_STRANGER, 1, 1);
+}
+
+static void
+announced_call_more (const Lie *lie)
+{
+  call_announced (lie, ROGUE_OWNER, 2, 1);
+}
+
+static void
+announced_call_fewer (const Lie *lie)
+{
+  call_announced (lie, ROGUE_OWNER, 1, 2);
+}
+
+static void
+announced_call_nothing (const Lie *lie)
+{
+  call_announced (lie, ROGUE_OWNER, 1, 0);
+}
+
+/* Of a service that this caller has not called: it is refused, and the next one is good. */
+static void
+announced_call_uncalled (const Lie *lie)
+{
+  call_announced (lie, ROGUE_LAZY_OWNER, 16, 16);
+  answer (lie);
+}
+
+/* Five times 16, of which the last are too many. */
+static void
+announced_call_many (const Lie *lie)
+{
   WireHeader header = make_call (ROGUE_OWNER, 9);
 
-  announce (lie, 1, TOKEN);
-  header.n_descriptors = 1;
-  send (lie, header, make_text ("lie"));
+  header.flags = WIRE_NO_REPLY_EXPECTED;
+  header.n_descriptors = LIMIT_MESSAGE_DESCRIPTORS;
+  for (int i = 0; i < 5; i++)
+    {
+      g_autofree char *token = g_strdup_printf ("%.28s%02d", TOKEN, i);
+
+      header.flags = i < 4 ? WIRE_NO_REPLY_EXPECTED : 0;
+      announce (lie, LIMIT_MESSAGE_DESCRIPTORS, token);
+      send (lie, header, make_text ("lie"));
+    }
+  answer (lie);
 }
 
 /* As it should be, but for the streams, of which none is ever served. */
@@ -659,6 +719,12 @@ static const struct
   { "AnnouncedNothingTo", announced_nothing_to },
   { "AnnouncedSignal", announced_signal },
   { "AnnouncedCall", announced_call },
+  { "AnnouncedCallStranger", announced_call_stranger },
+  { "AnnouncedCallMore", announced_call_more },
+  { "AnnouncedCallFewer", announced_call_fewer },
+  { "AnnouncedCallNothing", announced_call_nothing },
+  { "AnnouncedCallUncalled", announced_call_uncalled },
+  { "AnnouncedCallMany", announced_call_many },
   { "AnnouncedAndNever", announced_and_never },
   { "Storm", storm },
   { "CallNameless", call_nameless },

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Services in the guest call their callers back: on an alias and on the bus socket, with answers
  * and errors, and with all that has to be refused. */
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -32,6 +34,8 @@ typedef struct
   char *asked_by;
   sd_bus_message *never; /* the last call that it does not answer */
   sd_bus_message *reply; /* to its own call */
+  GPtrArray *held;       /* sd_bus_message, with descriptors */
+  GArray *writers;       /* int */
 } Client;
 
 #define auto_client __attribute__ ((cleanup (client_close))) Client
@@ -75,11 +79,68 @@ on_tell (sd_bus_message *call, void *user_data, sd_bus_error *error)
                                                     : 1;
 }
 
+/* Takes a pipe and a socket, reads the one and says so on the other, and answers with a pipe. */
+static int
+on_carry (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  char text[16] = "";
+  int pipe_fd, socket_fd, fds[2], r;
+
+  g_assert_cmpint (sd_bus_message_read (call, "hh", &pipe_fd, &socket_fd), >=, 0);
+  g_assert_cmpint (read (pipe_fd, text, sizeof text - 1), ==, 7);
+  g_assert_cmpint (read (pipe_fd, text + 7, 1), ==, 0);
+  g_assert_cmpint (write (socket_fd, text, strlen (text)), ==, 7);
+  g_assert_no_errno (shutdown (socket_fd, SHUT_WR));
+
+  g_assert_no_errno (pipe2 (fds, O_CLOEXEC));
+  g_assert_cmpint (write (fds[1], "and back", 8), ==, 8);
+  close (fds[1]);
+  r = sd_bus_reply_method_return (call, "h", fds[0]);
+  close (fds[0]);
+  return r;
+}
+
+/* Takes pipes, and holds them. */
+static int
+on_hold (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  Client *client = user_data;
+
+  g_ptr_array_add (client->held, sd_bus_message_ref (call));
+  return sd_bus_reply_method_return (call, "s", "held");
+}
+
+/* Answers with as many pipes as cross in one message, and holds their other ends. */
+static int
+on_give_many (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  auto_message reply = NULL;
+
+  g_assert_cmpint (sd_bus_message_new_method_return (call, &reply), >=, 0);
+  g_assert_cmpint (sd_bus_message_append (reply, "s", "given"), >=, 0);
+  g_assert_cmpint (sd_bus_message_open_container (reply, 'a', "h"), >=, 0);
+  for (int i = 0; i < 16; i++)
+    {
+      int fds[2];
+
+      g_assert_no_errno (pipe2 (fds, O_CLOEXEC));
+      g_assert_cmpint (sd_bus_message_append (reply, "h", fds[0]), >=, 0);
+      close (fds[0]);
+      g_array_append_val (((Client *) user_data)->writers, fds[1]);
+    }
+  g_assert_cmpint (sd_bus_message_close_container (reply), >=, 0);
+  return sd_bus_send (NULL, reply, NULL);
+}
+
 /* Answers that do not cross. */
 static int
 on_give (sd_bus_message *call, void *user_data, sd_bus_error *error)
 {
-  return sd_bus_reply_method_return (call, "h", STDIN_FILENO);
+  int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  int r = sd_bus_reply_method_return (call, "h", fd);
+
+  close (fd);
+  return r;
 }
 
 static int
@@ -100,16 +161,37 @@ static const sd_bus_vtable vtable[] = {
   SD_BUS_METHOD ("Refuse", "s", "s", on_refuse, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Never", "s", "s", on_never, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Give", "s", "h", on_give, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("GiveMany", "s", "sah", on_give_many, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Carry", "hh", "h", on_carry, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Hold", "ah", "s", on_hold, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Swell", "s", "ay", on_swell, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("Tell", "s", "s", on_tell, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_VTABLE_END,
 };
 
 static void
+unref_message (gpointer message)
+{
+  sd_bus_message_unref (message);
+}
+
+/* Closes what it was given, and what it has given. */
+static void
+let_go (Client *client)
+{
+  g_ptr_array_set_size (client->held, 0);
+  for (guint i = 0; i < client->writers->len; i++)
+    close (g_array_index (client->writers, int, i));
+  g_array_set_size (client->writers, 0);
+}
+
+static void
 client_init (Client *client, gboolean on_socket)
 {
   client->bus = on_socket ? world_open_socket (world) : world_open_host (world);
   client->service = on_socket ? ECHO_NAME : ECHO_ALIAS;
+  client->held = g_ptr_array_new_with_free_func (unref_message);
+  client->writers = g_array_new (FALSE, FALSE, sizeof (int));
   g_assert_nonnull (client->bus);
   g_assert_cmpint (
       sd_bus_add_object_vtable (client->bus, NULL, BACK_PATH, BACK_INTERFACE, vtable, client), >=,
@@ -124,6 +206,12 @@ client_close (Client *client)
 {
   sd_bus_message_unref (client->never);
   sd_bus_message_unref (client->reply);
+  if (client->held != NULL)
+    {
+      let_go (client);
+      g_ptr_array_unref (client->held);
+      g_array_unref (client->writers);
+    }
   sd_bus_flush_close_unref (client->bus);
   g_free (client->asked_by);
 }
@@ -192,6 +280,16 @@ expect (Client *client, const char *interface, const char *member, const char *e
       call (client, client->service, "CallBack", "sss", interface, member, "hello");
 
   check_told (reply, error_name, error_name[0] == '\0' ? "hello" : NULL);
+}
+
+/* Its answer with 16 descriptors. */
+static void
+expect_given (Client *client, const char *error_name)
+{
+  auto_message reply =
+      call (client, client->service, "CallBack", "sss", BACK_INTERFACE, "GiveMany", "");
+
+  check_told (reply, error_name, error_name[0] == '\0' ? "given" : NULL);
 }
 
 static char *
@@ -281,7 +379,83 @@ test_large (void)
     }
 }
 
-/* Descriptors, and more than 16 MiB: who sent it is told, and all goes on. */
+/* A pipe and a socket to the caller, and a pipe back. */
+static void
+test_descriptors (void)
+{
+  for (int i = 0; i < 2; i++)
+    {
+      auto_client client = { 0 };
+
+      client_init (&client, i > 0);
+      for (int n = 0; n < 30; n++)
+        {
+          auto_message reply = call (&client, client.service, "Carry", "");
+
+          check_told (reply, "", "by pipe, and back");
+        }
+    }
+}
+
+static void
+check_many (Client *client, uint32_t n, const char *error_name)
+{
+  auto_message reply = call (client, client->service, "CallBackMany", "u", n);
+
+  check_told (reply, error_name, NULL);
+}
+
+/* A caller has 64, whoever has sent them; when they are closed others may come. */
+static void
+test_descriptor_limit (void)
+{
+  for (int i = 0; i < 2; i++)
+    {
+      auto_client client = { 0 };
+      gint64 end;
+
+      client_init (&client, i > 0);
+      for (int n = 0; n < 3; n++)
+        check_many (&client, 16, "");
+      expect_given (&client, "");
+      check_many (&client, 1, LIMITS_EXCEEDED);
+      expect_given (&client, LIMITS_EXCEEDED);
+      expect (&client, BACK_INTERFACE, "Ask", "");
+      g_assert_cmpuint (client.held->len, ==, 3);
+
+      let_go (&client);
+      check_many (&client, 0, "");
+      end = g_get_monotonic_time () + WAIT_USEC;
+      while (client.held->len == 0 && g_get_monotonic_time () < end)
+        {
+          sd_bus_message_unref (call (&client, client.service, "CallBackMany", "u", 16u));
+          g_usleep (10000);
+        }
+      g_assert_cmpuint (client.held->len, ==, 1);
+      check_many (&client, 0, "");
+    }
+}
+
+/* A client of the bus socket that has not agreed to descriptors. */
+static void
+test_descriptors_not_agreed (void)
+{
+  auto_client client = { 0 };
+  auto_message reply = NULL;
+
+  client_init (&client, TRUE);
+  sd_bus_flush_close_unref (client.bus);
+  client.bus = NULL;
+  g_assert_cmpint (sd_bus_new (&client.bus), >=, 0);
+  g_assert_cmpint (sd_bus_set_address (client.bus, world_get_socket_address (world)), >=, 0);
+  g_assert_cmpint (sd_bus_set_bus_client (client.bus, 1), >=, 0);
+  g_assert_cmpint (sd_bus_negotiate_fds (client.bus, 0), >=, 0);
+  g_assert_cmpint (sd_bus_start (client.bus), >=, 0);
+  reply = call (&client, client.service, "Carry", "");
+  check_told (reply, NOT_SUPPORTED, NULL);
+}
+
+/* Descriptors of other kinds, and more than 16 MiB: who sent it is told, and all goes on. */
 static void
 test_not_crossing (void)
 {
@@ -298,8 +472,7 @@ test_not_crossing (void)
       check_told (large, LIMITS_EXCEEDED, NULL);
       g_assert_cmpuint (client.n_asked, ==, 0);
 
-      if (i == 0)
-        expect (&client, BACK_INTERFACE, "Give", NOT_SUPPORTED);
+      expect (&client, BACK_INTERFACE, "Give", NOT_SUPPORTED);
       expect (&client, BACK_INTERFACE, "Swell", LIMITS_EXCEEDED);
       expect (&client, BACK_INTERFACE, "Ask", "");
     }
@@ -741,6 +914,9 @@ main (int argc, char **argv)
   g_test_add_func ("/callback/socket", test_socket);
   g_test_add_func ("/callback/interfaces", test_interfaces);
   g_test_add_func ("/callback/large", test_large);
+  g_test_add_func ("/callback/descriptors", test_descriptors);
+  g_test_add_func ("/callback/descriptor-limit", test_descriptor_limit);
+  g_test_add_func ("/callback/descriptors-not-agreed", test_descriptors_not_agreed);
   g_test_add_func ("/callback/not-crossing", test_not_crossing);
   g_test_add_func ("/callback/no-reply", test_no_reply);
   g_test_add_func ("/callback/hidden", test_hidden);

@@ -12,6 +12,7 @@
 
 #define DISCONNECTED "org.tombolo.Error.Disconnected"
 #define ACCESS_DENIED "org.freedesktop.DBus.Error.AccessDenied"
+#define LIMITS_EXCEEDED "org.tombolo.Error.LimitsExceeded"
 #define TIMEOUT "org.freedesktop.DBus.Error.Timeout"
 
 #define CALL_USEC (10 * G_USEC_PER_SEC)
@@ -154,7 +155,13 @@ static const struct
   { "AnnouncedMore", DISCONNECTED, NULL, 0, 0 },
   { "AnnouncedNothingTo", DISCONNECTED, NULL, 0, 0 },
   { "AnnouncedSignal", DISCONNECTED, NULL, 0, 0 },
-  { "AnnouncedCall", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedCall", NULL, NULL, 0, 1 },
+  { "AnnouncedCallStranger", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedCallMore", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedCallFewer", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedCallNothing", DISCONNECTED, NULL, 0, 0 },
+  { "AnnouncedCallUncalled", NULL, ACCESS_DENIED, 0, 0 },
+  { "AnnouncedCallMany", NULL, LIMITS_EXCEEDED, 0, 4 },
 
   /* Calls. */
   { "CallNameless", DISCONNECTED, NULL, 0, 0 },

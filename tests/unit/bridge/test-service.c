@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -119,6 +120,13 @@ on_exit_call (sd_bus_message *call, void *user_data, sd_bus_error *error)
 static sd_bus *hidden_bus;
 static char last_error[256];
 static uint32_t n_waiting; /* of CallBackOften's */
+static GPtrArray *given;   /* sd_bus_message: answers with descriptors, which stay open */
+
+static void
+unref_message (gpointer message)
+{
+  sd_bus_message_unref (message);
+}
 
 static int
 on_call_back_answer (sd_bus_message *answer, void *user_data, sd_bus_error *error)
@@ -131,6 +139,8 @@ on_call_back_answer (sd_bus_message *answer, void *user_data, sd_bus_error *erro
     snprintf (last_error, sizeof last_error, "%s", problem->name);
   else
     sd_bus_message_read (answer, "s", &text);
+  if (sd_bus_message_has_signature (answer, "sah") > 0)
+    g_ptr_array_add (given, sd_bus_message_ref (answer));
 
   n_waiting -= call == NULL;
   return call == NULL
@@ -182,6 +192,119 @@ on_call_back_with (sd_bus_message *call, void *user_data, sd_bus_error *error)
     r = sd_bus_message_append (back, "h", STDIN_FILENO);
   else if (r >= 0)
     r = sd_bus_message_append_array_space (back, 'y', TOO_LARGE, &bytes);
+  if (r >= 0)
+    r = sd_bus_call_async (bus, NULL, back, on_call_back_answer, sd_bus_message_ref (call), 0);
+  return r < 0 ? r : 1;
+}
+
+/* All of it, until its end; to be freed. */
+static char *
+read_all (int fd)
+{
+  GString *text = g_string_new (NULL);
+  char bytes[256];
+  ssize_t n;
+
+  while ((n = read (fd, bytes, sizeof bytes)) > 0)
+    g_string_append_len (text, bytes, n);
+  return g_string_free (text, FALSE);
+}
+
+typedef struct
+{
+  sd_bus_message *call;
+  int socket;
+} Carriage;
+
+/* Tells the caller what came by the pipe of its answer, and by the socket that it was given. */
+static int
+on_carried (sd_bus_message *answer, void *user_data, sd_bus_error *error)
+{
+  g_autofree Carriage *carriage = user_data;
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *call = carriage->call;
+  const sd_bus_error *problem = sd_bus_message_get_error (answer);
+  g_autofree char *by_socket = NULL, *by_pipe = NULL, *text = NULL;
+  int fd, r = problem != NULL ? 0 : sd_bus_message_read (answer, "h", &fd);
+
+  if (problem == NULL && r >= 0)
+    {
+      by_socket = read_all (carriage->socket);
+      by_pipe = read_all (fd);
+      text = g_strdup_printf ("%s, %s", by_socket, by_pipe);
+    }
+  close (carriage->socket);
+  return r < 0 ? r
+               : sd_bus_reply_method_return (call, "ss", problem != NULL ? problem->name : "",
+                                             problem != NULL ? problem->message : text);
+}
+
+/* Calls the caller back with a pipe, in which there is a text, and a socket. */
+static int
+on_carry (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *back = NULL;
+  sd_bus *bus = sd_bus_message_get_bus (call);
+  Carriage *carriage = g_new0 (Carriage, 1);
+  int pipes[2], sockets[2], r;
+
+  if (pipe2 (pipes, O_CLOEXEC) < 0
+      || socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0
+      || write (pipes[1], "by pipe", 7) != 7)
+    return -errno;
+  close (pipes[1]);
+  carriage->call = sd_bus_message_ref (call);
+  carriage->socket = sockets[0];
+
+  r = sd_bus_message_new_method_call (bus, &back, sd_bus_message_get_sender (call), BACK_PATH,
+                                      BACK_INTERFACE, "Carry");
+  if (r >= 0)
+    r = sd_bus_message_append (back, "hh", pipes[0], sockets[1]);
+  close (pipes[0]);
+  close (sockets[1]);
+  if (r >= 0)
+    r = sd_bus_call_async (bus, NULL, back, on_carried, carriage, 0);
+  return r < 0 ? r : 1;
+}
+
+static GArray *held; /* int: the other ends of CallBackMany's */
+
+/* With so many pipes, which stay open; 0: lets go of them, and of what it was given. */
+static int
+on_call_back_many (sd_bus_message *call, void *user_data, sd_bus_error *error)
+{
+  __attribute__ ((cleanup (sd_bus_message_unrefp))) sd_bus_message *back = NULL;
+  sd_bus *bus = sd_bus_message_get_bus (call);
+  uint32_t n;
+  int r = sd_bus_message_read (call, "u", &n);
+
+  if (held == NULL)
+    held = g_array_new (FALSE, FALSE, sizeof (int));
+  for (guint i = 0; n == 0 && i < held->len; i++)
+    close (g_array_index (held, int, i));
+  if (n == 0)
+    {
+      g_array_set_size (held, 0);
+      g_ptr_array_set_size (given, 0);
+      return sd_bus_reply_method_return (call, "ss", "", "");
+    }
+
+  if (r >= 0)
+    r = sd_bus_message_new_method_call (bus, &back, sd_bus_message_get_sender (call), BACK_PATH,
+                                        BACK_INTERFACE, "Hold");
+  if (r >= 0)
+    r = sd_bus_message_open_container (back, 'a', "h");
+  for (uint32_t i = 0; i < n && r >= 0; i++)
+    {
+      int fds[2];
+
+      if (pipe2 (fds, O_CLOEXEC) < 0)
+        return -errno;
+      r = sd_bus_message_append (back, "h", fds[0]);
+      close (fds[0]);
+      g_array_append_val (held, fds[1]);
+    }
+  if (r >= 0)
+    r = sd_bus_message_close_container (back);
   if (r >= 0)
     r = sd_bus_call_async (bus, NULL, back, on_call_back_answer, sd_bus_message_ref (call), 0);
   return r < 0 ? r : 1;
@@ -297,6 +420,8 @@ static const sd_bus_vtable vtable[] = {
   SD_BUS_METHOD ("Pipe", "", "h", on_pipe, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBack", "sss", "ss", on_call_back, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBackWith", "s", "ss", on_call_back_with, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("Carry", "", "ss", on_carry, SD_BUS_VTABLE_UNPRIVILEGED),
+  SD_BUS_METHOD ("CallBackMany", "u", "ss", on_call_back_many, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBackHidden", "", "ss", on_call_back_hidden, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallOther", "s", "ss", on_call_other, SD_BUS_VTABLE_UNPRIVILEGED),
   SD_BUS_METHOD ("CallBackOften", "su", "", on_call_back_often, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -337,6 +462,7 @@ main (int argc, char **argv)
   if (argc != 3 || sd_event_new (&event) < 0)
     return EXIT_FAILURE;
 
+  given = g_ptr_array_new_with_free_func (unref_message);
   bus = own (argv[2], strcmp (argv[1], "lazy") == 0 ? LAZY_NAME : ECHO_NAME);
   if (sd_bus_attach_event (bus, event, 0) < 0)
     return EXIT_FAILURE;
